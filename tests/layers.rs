@@ -24,7 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// The layers from the top. Modules on one line do not import each other.
-const PICTURE: [&[&str]; 12] = [
+const LAYERS: [&[&str]; 12] = [
     &["main"],
     &["lib", "fuzzing"],
     &["cli"],
@@ -40,12 +40,12 @@ const PICTURE: [&[&str]; 12] = [
 ];
 
 /// How many directories deep a file may lie below src.
-const LEVELS: usize = 3;
+const DEPTH_MAX: usize = 3;
 
-const CRATE: &str = "docker_manifest";
+const CRATE_NAME: &str = "docker_manifest";
 
 fn layer(module: &str) -> Option<usize> {
-    PICTURE.iter().position(|line| line.contains(&module))
+    LAYERS.iter().position(|line| line.contains(&module))
 }
 
 /// A source file: its module path (`["registry", "auth"]`; `["main"]`, `["lib"]`) and its text.
@@ -75,7 +75,7 @@ fn the_documentation_draws_the_same_picture() {
         names.split(", ").map(str::to_owned).collect()
     };
     let drawn: Vec<Vec<String>> = drawn.lines().map(modules).collect();
-    assert_eq!(drawn, PICTURE.map(|line| line.to_vec()).to_vec());
+    assert_eq!(drawn, LAYERS.map(|line| line.to_vec()).to_vec());
 }
 
 fn collect(dir: &Path, path: &mut Vec<String>, sources: &mut Vec<Source>) {
@@ -110,8 +110,8 @@ fn violations(sources: &[Source]) -> Vec<String> {
             violations.push(format!("{name}: the picture has no module named {top}"));
             continue;
         };
-        if source.module.len() > LEVELS + 1 {
-            violations.push(format!("{name}: over {LEVELS} levels below src"));
+        if source.module.len() > DEPTH_MAX + 1 {
+            violations.push(format!("{name}: over {DEPTH_MAX} levels below src"));
         }
         for path in imports(source) {
             let Some(to) = path.first().filter(|to| modules.iter().any(|module| &module[0] == *to)) else { continue };
@@ -182,7 +182,7 @@ fn imports(source: &Source) -> Vec<Vec<String>> {
         let module: &[String] = if is_root { &[] } else { &source.module };
         let (mut base, mut next) = match tokens[at].as_str() {
             "crate" => (Vec::new(), at + 1),
-            CRATE if source.module[0] == "main" => (Vec::new(), at + 1),
+            CRATE_NAME if source.module[0] == "main" => (Vec::new(), at + 1),
             "self" => (module.to_vec(), at + 1),
             "super" => (module[..module.len().saturating_sub(1)].to_vec(), at + 1),
             _ => continue,

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-const COLUMNS: usize = 120;
+const COLUMNS_MAX: usize = 120;
 
 /// The files of a directory and of those in it.
 fn files(dir: &Path, found: &mut Vec<PathBuf>) {
@@ -20,7 +20,7 @@ fn files(dir: &Path, found: &mut Vec<PathBuf>) {
 fn is_too_long(line: &str) -> bool {
     let line_start = line.trim_start();
     let is_comment = line_start.starts_with("//") || line_start.starts_with("# ");
-    line.chars().count() > COLUMNS && (is_comment || !line.contains(['"', '\'']))
+    line.chars().count() > COLUMNS_MAX && (is_comment || !line.contains(['"', '\'']))
 }
 
 #[test]
@@ -40,13 +40,13 @@ fn lines_are_short_unless_a_text_makes_them_long() {
         let name = path.strip_prefix(root).unwrap_or(path).display();
         long.extend(lines.filter(|(_, line)| is_too_long(line)).map(|(at, line)| format!("{name}:{}: {line}", at + 1)));
     }
-    assert!(long.is_empty(), "over {COLUMNS} columns: {long:#?}");
+    assert!(long.is_empty(), "over {COLUMNS_MAX} columns: {long:#?}");
     assert!(number > 50_000, "{number} lines");
 }
 
 #[test]
 fn long_lines_are_found() {
-    let word = "x".repeat(COLUMNS);
+    let word = "x".repeat(COLUMNS_MAX);
     for (line, expected) in [
         (word.clone(), false),
         (format!("{word}y"), true),

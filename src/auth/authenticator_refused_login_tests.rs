@@ -22,10 +22,10 @@ fn wrong_login_is_sent_once_per_command() {
 #[test]
 fn refused_basic_login_is_not_sent_again() {
     let (auth, server) = (with_login(), granting_server());
-    let ask = |sent| auth.respond(&TLS_REQUEST, "Basic realm=x", &push("a"), sent, &server).unwrap();
-    let basic = ask(None).unwrap();
-    assert_eq!(ask(Some(&basic)), None);
-    assert_eq!((ask(None), auth.header(&push("a"))), (None, None));
+    let respond = |sent| auth.respond(&TLS_REQUEST, "Basic realm=x", &push("a"), sent, &server).unwrap();
+    let basic = respond(None).unwrap();
+    assert_eq!(respond(Some(&basic)), None);
+    assert_eq!((respond(None), auth.header(&push("a"))), (None, None));
     assert_eq!(auth.authenticator.unauthorized_kind("h", false), RegistryErrorKind::LoginRefused);
 }
 

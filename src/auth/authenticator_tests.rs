@@ -43,11 +43,11 @@ impl<F: Fn(&TokenRequest, usize) -> (u16, String)> FakeTokenServer<F> {
     /// The scopes of each request, decoded.
     fn scopes(&self) -> Vec<Vec<String>> {
         let decode = |text: &str| text.replace("%3A", ":").replace("%2C", ",").replace("%2F", "/");
-        let of = |request: &TokenRequest| {
+        let scopes_of = |request: &TokenRequest| {
             let query = request.url.split_once('?').map_or("", |(_, query)| query);
             query.split('&').filter_map(|pair| pair.strip_prefix("scope=")).map(decode).collect()
         };
-        lock(&self.requests).iter().map(of).collect()
+        lock(&self.requests).iter().map(scopes_of).collect()
     }
 }
 
@@ -150,12 +150,12 @@ fn refused_wide_token_is_followed_by_one_exact_token() {
     let (auth, server) = (with_login(), granting_server());
     auth.authenticator.announce_scopes("h", &push("a"));
     auth.authenticator.announce_scopes("h", &pull("b"));
-    let ask = |sent| auth.respond(&TLS_REQUEST, CHALLENGE, &push("a"), sent, &server).unwrap();
-    assert_eq!(ask(None), some("Bearer t1"));
-    assert_eq!(ask(Some("Bearer t1")), some("Bearer t2"));
+    let respond = |sent| auth.respond(&TLS_REQUEST, CHALLENGE, &push("a"), sent, &server).unwrap();
+    assert_eq!(respond(None), some("Bearer t1"));
+    assert_eq!(respond(Some("Bearer t1")), some("Bearer t2"));
     assert_eq!(server.scopes()[1], [A]);
-    assert_eq!(ask(Some("Bearer t2")), None);
-    assert_eq!(ask(None), None);
+    assert_eq!(respond(Some("Bearer t2")), None);
+    assert_eq!(respond(None), None);
     assert_eq!(server.count(), 2);
     assert_eq!(auth.header(&pull("b")), some("Bearer t1"));
 }
@@ -233,13 +233,13 @@ fn other_token_server_errors_keep_their_kind_and_allow_another_request() {
 fn accepted_basic_login_is_sent_with_every_request() {
     let (auth, server) = (with_login(), granting_server());
     let basic = "Basic dTpodW50ZXIyMg==";
-    let ask = |sent| auth.respond(&TLS_REQUEST, "Basic realm=x", &push("a"), sent, &server).unwrap();
-    assert_eq!(ask(None), some(basic));
+    let respond = |sent| auth.respond(&TLS_REQUEST, "Basic realm=x", &push("a"), sent, &server).unwrap();
+    assert_eq!(respond(None), some(basic));
     assert_eq!(auth.header(&pull("anything")), None, "nobody knows yet whether it is good");
     auth.authenticator.record_accepted("h", &push("a"), &Secret::new(basic));
     assert_eq!(auth.header(&pull("anything")), some(basic));
-    assert_eq!(ask(Some(basic)), None);
-    assert_eq!(ask(None), some(basic), "it was not enough for one thing, and is good for others");
+    assert_eq!(respond(Some(basic)), None);
+    assert_eq!(respond(None), some(basic), "it was not enough for one thing, and is good for others");
     assert_eq!(server.count(), 0);
     assert_eq!(
         with_config("{}").respond(&TLS_REQUEST, "Basic realm=x", &Scopes::default(), None, &server).unwrap(),

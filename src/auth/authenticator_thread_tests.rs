@@ -28,7 +28,7 @@ fn threads_that_are_refused_together_share_one_token() {
 fn waiting_threads_share_the_timeout_of_one_token_request() {
     let (auth, asked) = (with_login(), AtomicUsize::new(0));
     let challenges = Challenge::parse_all([CHALLENGE].into_iter());
-    let ask = |waiting: usize| {
+    let time_out = |waiting: usize| {
         let send = |_: &TokenRequest| {
             asked.fetch_add(1, Ordering::Relaxed);
             // The time runs out when all the others have come.
@@ -41,11 +41,11 @@ fn waiting_threads_share_the_timeout_of_one_token_request() {
     };
     std::thread::scope(|scope| {
         for _ in 0..4 {
-            scope.spawn(|| assert_eq!(ask(4), RegistryErrorKind::Timeout));
+            scope.spawn(|| assert_eq!(time_out(4), RegistryErrorKind::Timeout));
         }
     });
     assert_eq!(asked.load(Ordering::Relaxed), 1);
-    assert_eq!(ask(0), RegistryErrorKind::Timeout);
+    assert_eq!(time_out(0), RegistryErrorKind::Timeout);
     assert_eq!(asked.load(Ordering::Relaxed), 2, "who comes later asks again");
 }
 

@@ -103,12 +103,12 @@ impl RegistryAuth<'_> {
         let now = Instant::now();
         let missing = state.announced.per_resource().filter(|scopes| state.cache.find(scopes, now).is_none());
         let mut scopes = to_cover.clone();
-        for more in missing {
-            let more = scopes.union(&more);
-            if !fits(&more) {
+        for scope in missing {
+            let extended = scopes.union(&scope);
+            if !fits(&extended) {
                 break;
             }
-            scopes = more;
+            scopes = extended;
         }
         scopes
     }
@@ -126,8 +126,8 @@ impl RegistryAuth<'_> {
     /// Requests a token with these scopes, unless the server has refused them or the login. Records the outcome.
     fn obtain_token(&self, scopes: &Scopes, to_cover: &Scopes) -> Result<Secret, RegistryError> {
         let known = |state: &TokenState| {
-            let same = state.refused_scopes.iter().find(|(failed, _)| failed == scopes).map(|(_, error)| error);
-            same.or_else(|| state.servers_that_refused_login.get(&self.realm.host)).cloned()
+            let refusal = state.refused_scopes.iter().find(|(failed, _)| failed == scopes).map(|(_, error)| error);
+            refusal.or_else(|| state.servers_that_refused_login.get(&self.realm.host)).cloned()
         };
         if let Some(error) = known(&lock(&self.registry_state.state)) {
             return Err(error);

@@ -152,15 +152,15 @@ mod tests {
     fn waiting(end: impl FnOnce(&StaticAuth)) -> (Vec<Result<bool, RegistryErrorKind>>, StaticAuth) {
         let (static_auth, begun) = (StaticAuth::default(), AtomicUsize::new(0));
         assert_eq!(static_auth.header_to_send(&header(), false), Ok(Some(header())));
-        let got = thread::scope(|scope| {
+        let results = thread::scope(|scope| {
             let take = || {
                 begun.fetch_add(1, Ordering::Relaxed);
-                let got = static_auth
+                let result = static_auth
                     .header_to_send(&header(), false)
                     .map(|header| header.is_some())
                     .map_err(|error| error.kind);
                 static_auth.release_login_probe(None);
-                got
+                result
             };
             let threads: Vec<_> = (0..8).map(|_| scope.spawn(take)).collect();
             while begun.load(Ordering::Relaxed) < 8 {
@@ -169,37 +169,37 @@ mod tests {
             end(&static_auth);
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
-        (got, static_auth)
+        (results, static_auth)
     }
 
     #[test]
     fn a_refused_header_is_not_sent_again() {
-        let (got, static_auth) = waiting(|static_auth| static_auth.refuse(false));
-        assert_eq!(got, [Ok(false); 8]);
+        let (results, static_auth) = waiting(|static_auth| static_auth.refuse(false));
+        assert_eq!(results, [Ok(false); 8]);
         assert_eq!((static_auth.accepted_header(), static_auth.is_refused()), (None, true));
         assert_eq!(static_auth.header_to_send(&header(), false), Ok(None));
     }
 
     #[test]
     fn accepted_header_stays_accepted_after_a_later_401() {
-        let (got, static_auth) = waiting(|static_auth| static_auth.accept(&header()));
-        assert_eq!(got, [Ok(true); 8]);
+        let (results, static_auth) = waiting(|static_auth| static_auth.accept(&header()));
+        assert_eq!(results, [Ok(true); 8]);
         static_auth.refuse(false);
         assert_eq!((static_auth.accepted_header(), static_auth.is_refused()), (Some(header()), false));
     }
 
     #[test]
     fn a_probe_without_a_decision_is_followed_by_another() {
-        let (got, static_auth) = waiting(|static_auth| static_auth.release_login_probe(None));
-        assert_eq!(got, [Ok(true); 8]);
+        let (results, static_auth) = waiting(|static_auth| static_auth.release_login_probe(None));
+        assert_eq!(results, [Ok(true); 8]);
         assert!(!static_auth.is_refused());
     }
 
     #[test]
     fn after_a_refused_tag_check_one_other_request_probes_again() {
-        let (got, static_auth) = waiting(|static_auth| static_auth.refuse(true));
+        let (results, static_auth) = waiting(|static_auth| static_auth.refuse(true));
         // The others probe one after the other, and no probe gets a decision.
-        assert_eq!(got, [Ok(true); 8]);
+        assert_eq!(results, [Ok(true); 8]);
         assert!(static_auth.is_refused());
         assert_eq!(
             static_auth.header_to_send(&header(), true),

@@ -55,10 +55,10 @@ impl TokenCache {
 
     /// A token to send for `scopes`: it has not expired, was requested for all of `scopes`, and was not refused for it.
     pub(crate) fn find(&self, scopes: &Scopes, now: Instant) -> Option<&Secret> {
-        let good = |token: &&CachedToken| {
+        let is_usable = |token: &&CachedToken| {
             token.usable_for.covers(scopes) && now < token.expires && !token.is_refused_for(scopes)
         };
-        self.tokens.iter().rev().find(good).map(|token| &token.header)
+        self.tokens.iter().rev().find(is_usable).map(|token| &token.header)
     }
 
     /// Records that a token was accepted for `scopes`.

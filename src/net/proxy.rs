@@ -121,10 +121,10 @@ fn parse_proxy_url(value: &str) -> Result<ProxyUrl, String> {
     };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let (user, authority) = authority.rsplit_once('@').map_or((None, authority), |(user, host)| (Some(user), host));
-    let bad = || "its host or port cannot be read".to_owned();
-    let (host, port) = host::split_authority(authority).ok_or_else(bad)?;
+    let unreadable_authority = || "its host or port cannot be read".to_owned();
+    let (host, port) = host::split_authority(authority).ok_or_else(unreadable_authority)?;
     if host.contains(|c: char| c.is_whitespace() || c.is_control() || "\"\\%<>^`{|}".contains(c)) {
-        return Err(bad());
+        return Err(unreadable_authority());
     }
     let port = port.unwrap_or(if scheme == ProxyProtocol::Https { 443 } else { 80 });
     let user = user.map(parse_user).transpose()?;
@@ -133,8 +133,8 @@ fn parse_proxy_url(value: &str) -> Result<ProxyUrl, String> {
 
 fn parse_user(text: &str) -> Result<(String, Secret), String> {
     let (name, password) = text.split_once(':').unwrap_or((text, ""));
-    let bad = || "its user name or password is not percent-encoded UTF-8".to_owned();
-    Ok((percent_decode(name).ok_or_else(bad)?, Secret::new(percent_decode(password).ok_or_else(bad)?)))
+    let malformed = || "its user name or password is not percent-encoded UTF-8".to_owned();
+    Ok((percent_decode(name).ok_or_else(malformed)?, Secret::new(percent_decode(password).ok_or_else(malformed)?)))
 }
 
 fn percent_decode(text: &str) -> Option<String> {

@@ -10,8 +10,8 @@ fn handshake_errors_distinguish_plain_http_from_a_closed_connection() {
     assert_eq!((plain.kind, plain.symptom), (RegistryErrorKind::PlainHttp, Symptom::NotTls));
     let closed = from_handshake_error(&io::ErrorKind::UnexpectedEof.into());
     assert_eq!((closed.kind, closed.symptom), (RegistryErrorKind::Connect, Symptom::ClosedInHandshake));
-    let bad = from_handshake_error(&tls(rustls::Error::InvalidMessage(InvalidMessage::MissingKeyExchange)));
-    assert_eq!((bad.kind, bad.symptom), (RegistryErrorKind::Connect, Symptom::Other));
+    let other = from_handshake_error(&tls(rustls::Error::InvalidMessage(InvalidMessage::MissingKeyExchange)));
+    assert_eq!((other.kind, other.symptom), (RegistryErrorKind::Connect, Symptom::Other));
 }
 
 #[test]

@@ -45,7 +45,7 @@ fn public_registry_cannot_name_private_addresses() {
     let port = listener.local_addr().unwrap().port();
     let transport = HttpTransport::new(Env::default(), false, "test/1", None, None);
     transport.pool.set_public("registry.example", true);
-    let ask = |url: &str, forbids_private_addresses| {
+    let error_for = |url: &str, forbids_private_addresses| {
         let url = Url::parse(url).unwrap();
         let request = OutgoingRequest {
             forbids_private_addresses,
@@ -55,7 +55,7 @@ fn public_registry_cannot_name_private_addresses() {
     };
     for host in ["127.0.0.1", "localhost", "[::1]", "10.0.0.1", "169.254.169.254", "[::ffff:10.0.0.1]"] {
         for scheme in ["http", "https"] {
-            let error = ask(&format!("{scheme}://{host}:{port}/token"), true);
+            let error = error_for(&format!("{scheme}://{host}:{port}/token"), true);
             assert!(error.kind == RegistryErrorKind::Protocol && !error.maybe_sent, "{host}: {}", error.message);
             assert!(error.message.starts_with("the private address "), "{host}: {}", error.message);
         }
@@ -65,7 +65,7 @@ fn public_registry_cannot_name_private_addresses() {
     assert!(listener.accept().is_err(), "nobody has come");
     drop(listener);
     // A redirect carries no credentials, and many a public registry keeps its blobs inside.
-    assert_eq!(ask(&format!("http://127.0.0.1:{port}/blob"), false).kind, RegistryErrorKind::Connect);
+    assert_eq!(error_for(&format!("http://127.0.0.1:{port}/blob"), false).kind, RegistryErrorKind::Connect);
 }
 
 #[test]

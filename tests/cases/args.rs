@@ -230,15 +230,15 @@ fn help_has_the_options_and_streams_of_docker() {
 #[test]
 fn the_standalone_program_uses_its_own_name_in_texts() {
     let sandbox = Sandbox::new();
-    let alone = sandbox.command(OURS).args(["push", "a", "b"]).run();
-    assert_eq!(alone.code, 1);
+    let standalone = sandbox.command(OURS).args(["push", "a", "b"]).run();
+    assert_eq!(standalone.code, 1);
     let expected = "docker-manifest: 'docker-manifest push' requires 1 argument
 
 Usage:  docker-manifest push [OPTIONS] MANIFEST_LIST
 
 Run 'docker-manifest push --help' for more information
 ";
-    assert_eq!(alone.err(), expected);
+    assert_eq!(standalone.err(), expected);
     let version = sandbox.command(OURS).arg("--version").run().success();
     assert!(version.out().contains(env!("CARGO_PKG_VERSION")), "{}", version.out());
 }

@@ -87,10 +87,10 @@ fn an_attestation_that_refers_to_an_image_is_put_into_the_list() {
         // The API is asked for each image, or once for all and then each referrers tag; cosign's tags are not.
         let expected = if has_api { (2, 0) } else { (1, 2) };
         assert_eq!((fixture.count_requests("/referrers/"), fixture.count_requests("/manifests/sha256-")), expected);
-        let dry: Value =
+        let dry_run: Value =
             serde_json::from_slice(&fixture.registries.run_line_ok("push --dry-run --format json @app:1").stdout)
                 .expect("JSON");
-        let left_behind = dry["leftBehind"].as_array().expect("the SBOM");
+        let left_behind = dry_run["leftBehind"].as_array().expect("the SBOM");
         assert_eq!((left_behind.len(), &left_behind[0]["artifactType"]), (1, &json!("application/spdx+json")));
         fixture.registries.run_line_ok("push @app:1");
         fixture.assert_attested("1");

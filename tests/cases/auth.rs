@@ -166,9 +166,9 @@ fn a_token_server_without_post_is_asked_by_get() {
     let Some(fixture) = Fixture::plain(ClientAuth::Token(config)) else { return };
     login(&fixture, json!({ "auth": basic("alice", "secret"), "identitytoken": "refresh-alice" }));
     fixture.create_and_push();
-    let good: Vec<_> = fixture.tokens().requests().into_iter().filter(|request| request.status == 200).collect();
-    assert_two_requests(&good);
-    assert!(good.iter().all(|request| request.method == "GET" && request.user.as_deref() == Some("alice")));
+    let granted: Vec<_> = fixture.tokens().requests().into_iter().filter(|request| request.status == 200).collect();
+    assert_two_requests(&granted);
+    assert!(granted.iter().all(|request| request.method == "GET" && request.user.as_deref() == Some("alice")));
 }
 
 #[test]

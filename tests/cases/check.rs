@@ -65,7 +65,7 @@ impl Fixture {
     }
 
     /// The digests of all that was put: manifests, and blobs.
-    fn put(&self) -> (Vec<String>, Vec<String>) {
+    fn put_digests(&self) -> (Vec<String>, Vec<String>) {
         let puts: Vec<_> = self.registry.requests().into_iter().filter(|request| request.method == "PUT").collect();
         let digests_of = |part: &str| {
             puts.iter().filter(|put| put.path.contains(part)).map(|put| sha256(&put.body)).collect::<Vec<_>>()
@@ -76,7 +76,7 @@ impl Fixture {
     /// Nothing of what was put is there, in whichever repository.
     #[track_caller]
     fn assert_clean(&self) {
-        let (manifests, blobs) = self.put();
+        let (manifests, blobs) = self.put_digests();
         assert_eq!((self.registry.tags(MAIN_REPOSITORY), self.registry.tags(MOUNT_REPOSITORY)), (vec![], vec![]));
         for repository in [MAIN_REPOSITORY, MOUNT_REPOSITORY] {
             let leftovers: Vec<&String> =
@@ -350,7 +350,7 @@ fn two_concurrent_checks_do_not_interfere() {
     let fixture = Fixture::new(|habits| habits);
     let outputs = std::thread::scope(|scope| {
         let running: Vec<_> = (0..4).map(|_| scope.spawn(|| fixture.check())).collect();
-        running.into_iter().map(|one| one.join().expect("it was run")).collect::<Vec<_>>()
+        running.into_iter().map(|run| run.join().expect("it was run")).collect::<Vec<_>>()
     });
     for output in outputs {
         assert_eq!((output.code, output.err().as_str(), unusual_rows(&output)), (0, "", vec![]));

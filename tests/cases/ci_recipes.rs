@@ -39,7 +39,7 @@ impl Fixture {
 
     /// What a tag serves has these images.
     #[track_caller]
-    fn serves(&self, tag: &str, digests: &[String]) {
+    fn assert_serves(&self, tag: &str, digests: &[String]) {
         let (_, bytes) = self.registry.manifest("app", tag).unwrap_or_else(|| panic!("nothing under {tag}"));
         let list: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");
         let entries = list["manifests"].as_array().expect("entries").iter();
@@ -108,7 +108,7 @@ fn the_github_actions_recipes_work() {
     let file = |name: &str| fixture.sandbox.path().join(name).display().to_string();
     fixture.run("GitHub Actions", &[("GITHUB_OUTPUT", file("output")), ("GITHUB_STEP_SUMMARY", file("summary"))]);
     for tag in ["1.2.3", "1.2", "latest"] {
-        fixture.serves(tag, &fixture.digests());
+        fixture.assert_serves(tag, &fixture.digests());
     }
     let output = std::fs::read_to_string(file("output")).expect("the outputs");
     let (_, bytes) = fixture.registry.manifest("app", "1.2.3").expect("the list");
@@ -131,7 +131,7 @@ fn the_gitlab_jenkins_and_circleci_recipes_work() {
     fixture.run("Jenkins", &[("BUILD_NUMBER", "41".into())]);
     fixture.run("CircleCI", &[("CIRCLE_TAG", "circle".into())]);
     for tag in ["gitlab", "41", "circle"] {
-        fixture.serves(tag, &fixture.digests());
+        fixture.assert_serves(tag, &fixture.digests());
     }
 }
 
@@ -158,7 +158,7 @@ fn the_buildkite_woodpecker_and_tekton_recipes_work() {
     }
     fixture.run("Tekton", &[]);
     for tag in ["kite", "wood", "tekton"] {
-        fixture.serves(tag, &fixture.digests());
+        fixture.assert_serves(tag, &fixture.digests());
     }
 }
 
@@ -189,9 +189,9 @@ fn the_build_tool_recipes_work() {
     fixture.sandbox.write("bake.json", bake);
     fixture.run("Build tools", &[]);
     for tag in ["kaniko", "podman", "jib", "bazel", "bake"] {
-        fixture.serves(tag, std::slice::from_ref(&amd64));
+        fixture.assert_serves(tag, std::slice::from_ref(&amd64));
     }
     for tag in ["ko", "goreleaser", "sums"] {
-        fixture.serves(tag, &fixture.digests());
+        fixture.assert_serves(tag, &fixture.digests());
     }
 }

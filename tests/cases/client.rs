@@ -62,17 +62,17 @@ fn a_missing_manifest_error_has_the_registrys_message() {
 #[test]
 fn a_blob_is_checked_for_digest_size_and_cap() {
     let registry = Registry::start();
-    let good = digest(&registry.put_blob("a", b"hello"));
+    let blob = digest(&registry.put_blob("a", b"hello"));
     let fixture = Fixture::new();
     let repo = repository(&registry, "a");
-    let get = |size, cap| fixture.registry.blob(&repo, &good, size, cap);
+    let get = |size, cap| fixture.registry.blob(&repo, &blob, size, cap);
     assert_eq!(get(None, 5), Ok(b"hello".to_vec()));
     assert_eq!(get(Some(5), 100), Ok(b"hello".to_vec()));
-    assert_eq!(get(Some(6), 100).map_err(|e| e.kind), Err(RegistryErrorKind::Verification));
-    assert_eq!(get(Some(4), 100).map_err(|e| e.kind), Err(RegistryErrorKind::TooLarge));
-    assert_eq!(get(None, 4).map_err(|e| e.kind), Err(RegistryErrorKind::TooLarge));
+    assert_eq!(get(Some(6), 100).map_err(|error| error.kind), Err(RegistryErrorKind::Verification));
+    assert_eq!(get(Some(4), 100).map_err(|error| error.kind), Err(RegistryErrorKind::TooLarge));
+    assert_eq!(get(None, 4).map_err(|error| error.kind), Err(RegistryErrorKind::TooLarge));
     registry.add_fault(Rule::any(), Fault::CorruptBody);
-    assert_eq!(get(Some(5), 100).map_err(|e| e.kind), Err(RegistryErrorKind::Verification));
+    assert_eq!(get(Some(5), 100).map_err(|error| error.kind), Err(RegistryErrorKind::Verification));
 }
 
 #[test]
@@ -115,9 +115,9 @@ fn a_manifest_is_put_byte_for_byte_in_one_request() {
     }
     let expected = ["PUT /v2/a/manifests/2 201".to_owned(), format!("PUT /v2/a/manifests/{} 201", image.digest())];
     assert_eq!(lines(&registry), expected);
-    let wrong = ManifestName::Digest(digest(&sha256(b"other")));
-    let refused = fixture.registry.put_manifest(&repo, &wrong, DOCKER_MANIFEST, &image.manifest);
-    assert_eq!(refused.map_err(|e| e.kind), Err(RegistryErrorKind::Verification));
+    let other_digest = ManifestName::Digest(digest(&sha256(b"other")));
+    let refused = fixture.registry.put_manifest(&repo, &other_digest, DOCKER_MANIFEST, &image.manifest);
+    assert_eq!(refused.map_err(|error| error.kind), Err(RegistryErrorKind::Verification));
     assert_eq!(registry.requests().len(), 2, "what cannot be right is not sent");
 }
 
@@ -154,12 +154,12 @@ fn basic_credentials_are_sent_only_when_asked_and_then_at_once() {
     }
     let statuses: Vec<_> = registry.requests().iter().map(|request| request.status).collect();
     assert_eq!(statuses, [401, 200, 200]);
-    let wrong = Fixture::with_login(&registry, "me", "hunter3");
-    let error = wrong.manifest(&registry, "a:1").expect_err("the login is wrong");
+    let wrong_login = Fixture::with_login(&registry, "me", "hunter3");
+    let error = wrong_login.manifest(&registry, "a:1").expect_err("the login is wrong");
     assert_eq!((error.kind, error.status), (RegistryErrorKind::LoginRefused, Some(401)));
     assert!(!format!("{error} {error:?}").contains("hunter3"));
-    let nobody = Fixture::new().manifest(&registry, "a:1").expect_err("nobody is logged in");
-    assert_eq!((nobody.kind, nobody.status), (RegistryErrorKind::Unauthorized, Some(401)));
+    let anonymous_error = Fixture::new().manifest(&registry, "a:1").expect_err("nobody is logged in");
+    assert_eq!((anonymous_error.kind, anonymous_error.status), (RegistryErrorKind::Unauthorized, Some(401)));
 }
 
 #[test]

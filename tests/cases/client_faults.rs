@@ -155,8 +155,8 @@ fn credentials_do_not_follow_a_redirect_to_another_port() {
     let location = format!("http://me:hunter2@{}{{path}}", redirect_target.host());
     registry.add_fault(Rule::any().authorized(), Fault::Redirect { status: 307, location });
     let fixture = Fixture::with_login(&registry, "me", "hunter2");
-    let got = fixture.registry.blob(&repository(&registry, "a"), &blob, Some(5), 5);
-    assert_eq!(got, Ok(b"hello".to_vec()));
+    let blob_result = fixture.registry.blob(&repository(&registry, "a"), &blob, Some(5), 5);
+    assert_eq!(blob_result, Ok(b"hello".to_vec()));
     let seen = redirect_target.requests();
     assert_eq!(seen.len(), 1);
     assert_eq!(seen[0].header("Authorization"), None);

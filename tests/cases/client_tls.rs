@@ -44,7 +44,7 @@ fn with_files(registry: &Registry, write: impl FnOnce(&Path)) -> Fixture {
 }
 
 /// Why the manifest was not got, all that is said of it.
-fn refused(fixture: &Fixture, registry: &Registry) -> (RegistryErrorKind, String) {
+fn refusal(fixture: &Fixture, registry: &Registry) -> (RegistryErrorKind, String) {
     let error = fixture.manifest_of(&remote_name(registry)).expect_err("it must be refused");
     assert!(registry.requests().is_empty(), "nothing is asked over a connection that is not trusted");
     (error.kind, error.to_string())
@@ -54,10 +54,10 @@ fn refused(fixture: &Fixture, registry: &Registry) -> (RegistryErrorKind, String
 fn an_authority_of_certs_d_is_trusted_for_its_host_alone() {
     let authority = Authority::new("house");
     let registry = serve(&authority.server(LOOPBACK_NAMES), None);
-    assert_eq!(refused(&Fixture::new(), &registry).0, RegistryErrorKind::CertificateUntrusted);
+    assert_eq!(refusal(&Fixture::new(), &registry).0, RegistryErrorKind::CertificateUntrusted);
     let builder = FixtureBuilder::new();
     authority.write(&builder.certs_d("0.0.0.0:1"), "ca.crt");
-    assert_eq!(refused(&builder.build(), &registry).0, RegistryErrorKind::CertificateUntrusted);
+    assert_eq!(refusal(&builder.build(), &registry).0, RegistryErrorKind::CertificateUntrusted);
     let fixture = with_files(&registry, |directory| {
         write_pem(directory, "a.crt", "rubbish");
         write_pem(directory, "b.crt", "-----BEGIN CERTIFICATE-----\nbm90IHJlYWxseQ==\n-----END CERTIFICATE-----\n");
@@ -76,18 +76,18 @@ fn a_self_signed_certificate_in_certs_d_is_trusted_with_name_and_dates_checked()
         let fixture = with_files(&registry, |directory| drop(write_pem(directory, "ca.crt", &other.cert)));
         (fixture, registry)
     };
-    let good = self_signed_ca(LOOPBACK_NAMES);
-    let (fixture, registry) = trust(&good, &good);
+    let self_signed = self_signed_ca(LOOPBACK_NAMES);
+    let (fixture, registry) = trust(&self_signed, &self_signed);
     fixture.manifest_of(&remote_name(&registry)).expect("the certificate itself lies in certs.d");
     let expired = expired_self_signed_ca(LOOPBACK_NAMES);
     let other_name = self_signed_ca(&["elsewhere.test"]);
     for (served, known, expected, word) in [
         (&expired, &expired, RegistryErrorKind::CertificateInvalid, "expired"),
         (&other_name, &other_name, RegistryErrorKind::CertificateInvalid, "name"),
-        (&good, &expired, RegistryErrorKind::CertificateUntrusted, "is not among those that are trusted"),
+        (&self_signed, &expired, RegistryErrorKind::CertificateUntrusted, "is not among those that are trusted"),
     ] {
         let (fixture, registry) = trust(served, known);
-        let (kind, text) = refused(&fixture, &registry);
+        let (kind, text) = refusal(&fixture, &registry);
         assert_eq!(kind, expected, "{text}");
         assert!(text.contains(word), "{text}");
     }
@@ -102,7 +102,7 @@ fn tls_names_and_dates_are_checked() {
     ] {
         let registry = serve(&pair, None);
         let fixture = with_files(&registry, |directory| drop(authority.write(directory, "ca.crt")));
-        let (kind, text) = refused(&fixture, &registry);
+        let (kind, text) = refusal(&fixture, &registry);
         assert_eq!(kind, RegistryErrorKind::CertificateInvalid, "{text}");
         assert!(text.contains(word), "{text}");
         FixtureBuilder::new()
@@ -125,11 +125,11 @@ fn a_client_certificate_is_sent_on_request() {
             }
         })
     };
-    assert_eq!(refused(&with_pairs(&[]), &registry).0, RegistryErrorKind::ClientCertificate);
-    let stranger = || ("a", Authority::new("strangers").client("me"));
-    assert_eq!(refused(&with_pairs(&[stranger()]), &registry).0, RegistryErrorKind::ClientCertificate);
+    assert_eq!(refusal(&with_pairs(&[]), &registry).0, RegistryErrorKind::ClientCertificate);
+    let untrusted_pair = || ("a", Authority::new("strangers").client("me"));
+    assert_eq!(refusal(&with_pairs(&[untrusted_pair()]), &registry).0, RegistryErrorKind::ClientCertificate);
     // Of several, the one whose authority the server names.
-    let fixture = with_pairs(&[stranger(), ("b", clients.client("me"))]);
+    let fixture = with_pairs(&[untrusted_pair(), ("b", clients.client("me"))]);
     fixture.manifest_of(&remote_name(&registry)).expect("the pair opens the door");
 }
 
@@ -156,7 +156,7 @@ fn an_invalid_or_incomplete_client_certificate_names_its_file() {
                 text.map(|text| write_pem(directory, name, &text));
             }
         });
-        let (kind, text) = refused(&fixture, &registry);
+        let (kind, text) = refusal(&fixture, &registry);
         assert_eq!(kind, RegistryErrorKind::TlsFiles, "{text}");
         assert!(text.contains(named), "{text}");
     }

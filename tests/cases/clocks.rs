@@ -55,7 +55,7 @@ pub(super) struct RecordingClock {
     start: Instant,
     slept: Mutex<Vec<Duration>>,
     before_sleep: Box<dyn Fn(usize) + Send + Sync>,
-    chance: f64,
+    fraction: f64,
 }
 
 impl RecordingClock {
@@ -65,9 +65,9 @@ impl RecordingClock {
     }
 
     /// The same with this value in place of each random number. `before_sleep` gets the number of sleeps so far.
-    pub(super) fn with(chance: f64, before_sleep: impl Fn(usize) + Send + Sync + 'static) -> Arc<RecordingClock> {
+    pub(super) fn with(fraction: f64, before_sleep: impl Fn(usize) + Send + Sync + 'static) -> Arc<RecordingClock> {
         let (start, before_sleep) = (Instant::now(), Box::new(before_sleep));
-        Arc::new(RecordingClock { start, slept: Mutex::default(), before_sleep, chance })
+        Arc::new(RecordingClock { start, slept: Mutex::default(), before_sleep, fraction })
     }
 
     /// All sleeps.
@@ -98,7 +98,7 @@ impl Clock for RecordingClock {
     }
 
     fn random_fraction(&self) -> f64 {
-        self.chance
+        self.fraction
     }
 }
 

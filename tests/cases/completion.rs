@@ -6,7 +6,7 @@ use super::plugin::{installed, old_entry};
 use super::{OURS, OWN_VERBS, is_own_flag};
 
 /// Lines that docker's own command completes, the word at the cursor last; `∅` is nothing typed yet.
-const SAME: &[&str] = &[
+const LINES_AS_DOCKER: &[&str] = &[
     "c",
     "an",
     "i",
@@ -60,7 +60,7 @@ fn commands_and_flags_are_completed_as_docker_does() {
             different.push(format!("{how}\n  docker: {:?}\n  ours:   {:?}", output_of(docker), output_of(ours)));
         }
     };
-    for line in SAME {
+    for line in LINES_AS_DOCKER {
         let docker =
             |request: &str, name: &str| sandbox.command("docker").args([request, name]).args(words(line)).run();
         let ours = |request: &str| sandbox.command(OURS).arg(request).args(words(line)).run();

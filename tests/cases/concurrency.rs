@@ -73,7 +73,7 @@ impl Fixture {
         let shown = self.sandbox.tool(tool).args(["inspect", "-v", list]).run().success();
         let entries: Vec<Value> = serde_json::from_slice(&shown.stdout).expect("an array");
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        entries.iter().map(|e| (text(&e["Ref"]), text(&e["Descriptor"]["platform"]["variant"]))).collect()
+        entries.iter().map(|entry| (text(&entry["Ref"]), text(&entry["Descriptor"]["platform"]["variant"]))).collect()
     }
 }
 

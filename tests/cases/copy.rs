@@ -93,10 +93,10 @@ struct CopyFixture {
 
 impl CopyFixture {
     fn new(size: usize) -> CopyFixture {
-        CopyFixture::of(Registry::start(), Registry::start(), retrying_client().build(), size)
+        CopyFixture::between(Registry::start(), Registry::start(), retrying_client().build(), size)
     }
 
-    fn of(from: Registry, to: Registry, fixture: Fixture, size: usize) -> CopyFixture {
+    fn between(from: Registry, to: Registry, fixture: Fixture, size: usize) -> CopyFixture {
         let digest = digest(&from.put_blob("source", &noise(size)));
         let (source, target) = (repository(&from, "source"), repository(&to, "target"));
         CopyFixture { from, to, fixture, source, target, digest, size }
@@ -106,11 +106,11 @@ impl CopyFixture {
         copy_blob(&self.fixture, &self.target, &[&self.source], &self.digest, Some(self.size))
     }
 
-    fn copied(&self) -> Result<BlobCopy, RegistryError> {
+    fn whole_copy(&self) -> Result<BlobCopy, RegistryError> {
         Ok(BlobCopy::Copied(self.size as u64))
     }
 
-    fn arrived(&self) -> bool {
+    fn has_arrived(&self) -> bool {
         self.to.has_blob("target", self.digest.as_str())
     }
 }
@@ -185,8 +185,8 @@ fn a_small_blob_is_three_requests_to_the_target_and_one_to_the_source() {
     for relative in [false, true] {
         let builder = Registry::builder();
         let to = if relative { builder.relative_locations().start() } else { builder.start() };
-        let pair = CopyFixture::of(Registry::start(), to, Fixture::new(), 300_000);
-        assert_eq!(pair.copy_blob(), pair.copied());
+        let pair = CopyFixture::between(Registry::start(), to, Fixture::new(), 300_000);
+        assert_eq!(pair.copy_blob(), pair.whole_copy());
         let digest = &pair.digest;
         let expected = [
             format!("HEAD /v2/target/blobs/{digest} 404"),
@@ -195,7 +195,7 @@ fn a_small_blob_is_three_requests_to_the_target_and_one_to_the_source() {
         ];
         assert_eq!(lines(&pair.to), expected);
         assert_eq!(lines(&pair.from), [format!("GET /v2/source/blobs/{digest} 200")]);
-        assert!(pair.arrived());
+        assert!(pair.has_arrived());
         let put = &pair.to.requests()[2];
         assert_eq!(put.header("Content-Length"), Some("300000"));
         assert_eq!(put.header("Content-Type"), Some("application/octet-stream"));
@@ -209,12 +209,12 @@ fn a_large_blob_is_sent_in_one_patch_before_an_empty_put() {
     for relative in [false, true] {
         let builder = Registry::builder();
         let to = if relative { builder.relative_locations().start() } else { builder.start() };
-        let pair = CopyFixture::of(Registry::start(), to, Fixture::new(), 9 * MIB);
+        let pair = CopyFixture::between(Registry::start(), to, Fixture::new(), 9 * MIB);
         let seen = Mutex::new(Vec::new());
         let blob = Blob { digest: &pair.digest, size: None };
         let progress = |bytes| seen.lock().expect("no panic so far").push(bytes);
         let copied_blob = pair.fixture.registry.copy_blob(&pair.target, &[&pair.source], &blob, &progress);
-        assert_eq!(copied_blob, pair.copied());
+        assert_eq!(copied_blob, pair.whole_copy());
         let digest = &pair.digest;
         let expected = [
             format!("HEAD /v2/target/blobs/{digest} 404"),
@@ -223,7 +223,7 @@ fn a_large_blob_is_sent_in_one_patch_before_an_empty_put() {
             format!("PUT /v2/target/blobs/uploads/ID?digest={digest} 201"),
         ];
         assert_eq!(lines(&pair.to), expected);
-        assert!(pair.arrived());
+        assert!(pair.has_arrived());
         assert_eq!(pair.to.requests()[2].header("Content-Length"), Some((9 * MIB).to_string().as_str()));
         assert_eq!(pair.to.requests()[2].header("Content-Range"), None);
         let seen = seen.into_inner().expect("no panic so far");
@@ -236,7 +236,7 @@ fn a_large_blob_is_sent_in_one_patch_before_an_empty_put() {
 fn an_empty_blob_is_copied() {
     let pair = CopyFixture::new(0);
     assert_eq!(pair.copy_blob(), Ok(BlobCopy::Copied(0)));
-    assert!(pair.arrived());
+    assert!(pair.has_arrived());
     assert_eq!(lines(&pair.to).len(), 3);
 }
 
@@ -246,7 +246,7 @@ fn a_blob_is_read_from_the_first_source_that_has_it() {
     let (other, third) = (repository(&pair.from, "other"), Registry::start());
     let source = repository(&third, "source");
     let sources = [&other, &source, &pair.source];
-    assert_eq!(copy_blob(&pair.fixture, &pair.target, &sources, &pair.digest, None), pair.copied());
+    assert_eq!(copy_blob(&pair.fixture, &pair.target, &sources, &pair.digest, None), pair.whole_copy());
     assert_eq!(lines(&pair.to).len(), 3, "one upload serves for all of them");
     pair.to.clear_requests();
     let missing = digest(&testkit::image::sha256(b"nowhere"));
@@ -272,7 +272,7 @@ fn a_blob_with_a_wrong_digest_is_not_committed() {
         let requests = pair.to.requests();
         assert!(requests.iter().all(|request| request.method != "PUT" || request.status == 0), "{requests:?}");
         assert_eq!(requests.iter().filter(|request| request.status == 201).count(), 0);
-        assert_eq!((pair.to.open_uploads(), pair.arrived()), (0, false));
+        assert_eq!((pair.to.open_uploads(), pair.has_arrived()), (0, false));
         assert_eq!(pair.from.requests().len(), 1, "to ask again would not help");
     }
 }
@@ -284,10 +284,10 @@ fn a_copy_restarts_after_a_source_with_wrong_bytes() {
         let third = Registry::start();
         third.put_blob("source", &noise(size));
         third.add_fault(Rule::on("GET", "/blobs/"), Fault::CorruptBody);
-        let wrong = repository(&third, "source");
-        let sources = [&wrong, &pair.source];
-        assert_eq!(copy_blob(&pair.fixture, &pair.target, &sources, &pair.digest, Some(size)), pair.copied());
-        assert!(pair.arrived());
+        let corrupt_source = repository(&third, "source");
+        let sources = [&corrupt_source, &pair.source];
+        assert_eq!(copy_blob(&pair.fixture, &pair.target, &sources, &pair.digest, Some(size)), pair.whole_copy());
+        assert!(pair.has_arrived());
         assert_eq!(pair.to.open_uploads(), 0);
     }
 }
@@ -300,7 +300,7 @@ fn a_blob_of_another_size_is_refused_before_it_is_sent() {
         assert_eq!(error.map_err(|error| error.kind), Err(RegistryErrorKind::Verification));
     }
     assert!(pair.to.requests().iter().all(|request| request.method != "PUT"));
-    assert!(!pair.arrived());
+    assert!(!pair.has_arrived());
 }
 
 /// Two registries that want tokens, each from a user of its own, and a client that is logged in to both.
@@ -310,7 +310,7 @@ fn with_tokens(size: usize) -> CopyFixture {
     let auth = |user: &str| BASE64_STANDARD.encode(format!("{user}:hunter2"));
     let entry = |registry: &Registry, user| format!(r#""{}":{{"auth":"{}"}}"#, registry.host(), auth(user));
     let config = format!(r#"{{"auths":{{{},{}}}}}"#, entry(&from, "reader"), entry(&to, "writer"));
-    CopyFixture::of(from, to, retrying_client().config(&config).build(), size)
+    CopyFixture::between(from, to, retrying_client().config(&config).build(), size)
 }
 
 fn statuses(registry: &Registry) -> Vec<u16> {
@@ -320,7 +320,7 @@ fn statuses(registry: &Registry) -> Vec<u16> {
 #[test]
 fn each_registry_gets_its_own_login_once_and_before_the_blob_flows() {
     let pair = with_tokens(9 * MIB);
-    assert_eq!(pair.copy_blob(), pair.copied());
+    assert_eq!(pair.copy_blob(), pair.whole_copy());
     assert_eq!(statuses(&pair.from), [401, 200, 200]);
     assert_eq!(statuses(&pair.to), [401, 200, 404, 202, 202, 201]);
     for (registry, user) in [(&pair.from, "reader"), (&pair.to, "writer")] {
@@ -339,7 +339,7 @@ fn a_token_that_expires_while_the_blob_flows_is_replaced() {
     pair.copy_blob().expect_err("each new token expires at once");
     let pair = with_tokens(9 * MIB);
     pair.to.add_fault(Rule::on("PUT", "").nth(1), Fault::ExpireTokens);
-    assert_eq!(pair.copy_blob(), pair.copied());
+    assert_eq!(pair.copy_blob(), pair.whole_copy());
     assert_eq!(statuses(&pair.to)[2..], [404, 202, 202, 401, 200, 201]);
 }
 
@@ -350,8 +350,8 @@ fn a_token_that_expires_before_the_blob_flows_costs_one_more_try() {
             let pair = with_tokens(size);
             let method = if size > 8 * MIB { "PATCH" } else { "PUT" };
             pair.to.add_fault(Rule::on(method, "/blobs/uploads/").nth(1), fault);
-            assert_eq!(pair.copy_blob(), pair.copied());
-            assert!(pair.arrived());
+            assert_eq!(pair.copy_blob(), pair.whole_copy());
+            assert!(pair.has_arrived());
             let sent = pair.to.requests().iter().filter(|request| request.method == method).count();
             assert_eq!(sent, 2, "{:?}", lines(&pair.to));
         }
@@ -365,8 +365,8 @@ fn credentials_do_not_follow_a_redirect_of_a_blob() {
     cdn.serve(&format!("/v2/source/blobs/{}", pair.digest), "application/octet-stream", noise(9 * MIB));
     let location = format!("http://{}{{path}}", cdn.host());
     pair.from.add_fault(Rule::on("GET", "/blobs/").authorized(), Fault::Redirect { status: 307, location });
-    assert_eq!(pair.copy_blob(), pair.copied());
-    assert!(pair.arrived());
+    assert_eq!(pair.copy_blob(), pair.whole_copy());
+    assert!(pair.has_arrived());
     let requests = cdn.requests();
     assert_eq!(requests.len(), 1);
     assert_eq!(requests[0].header("Authorization"), None);
@@ -376,11 +376,11 @@ fn credentials_do_not_follow_a_redirect_of_a_blob() {
 fn credentials_do_not_follow_an_upload_to_another_host() {
     for size in [300_000, 9 * MIB] {
         let (pair, store) = (with_tokens(size), Registry::start());
-        let place = upload_location(&store);
-        let headers = vec![("Location".to_owned(), place)];
+        let location = upload_location(&store);
+        let headers = vec![("Location".to_owned(), location)];
         let redirected = Fault::Status(202, String::new(), headers);
         pair.to.add_fault(Rule::on("POST", "/blobs/uploads/").authorized(), redirected);
-        assert_eq!(pair.copy_blob(), pair.copied());
+        assert_eq!(pair.copy_blob(), pair.whole_copy());
         assert!(store.has_blob("kept", pair.digest.as_str()));
         let requests = store.requests();
         assert_eq!(requests.len(), if size > 8 * MIB { 3 } else { 2 }, "{requests:?}");
@@ -426,7 +426,7 @@ fn the_targets_error_is_reported() {
             assert_eq!(blob_of(&error), Some(pair.digest.as_str()), "{error}");
             let tries = pair.to.requests().iter().filter(|request| request.method == method).count();
             assert!((1..=6).contains(&tries), "{method} {status}: {tries}");
-            assert!(!pair.arrived());
+            assert!(!pair.has_arrived());
         }
     }
 }

@@ -205,7 +205,7 @@ fn referrer_flags_select_what_is_copied() {
         let fixture = Fixture::new();
         let signed = Signed::new();
         signed.put(&fixture.source, "app");
-        let dry = fixture.copy_ok(&format!("{flags} --dry-run %app:1 @app")).out();
+        let dry_run = fixture.copy_ok(&format!("{flags} --dry-run %app:1 @app")).out();
         assert!(!has_written(&fixture.target));
         fixture.copy_ok(&format!("{flags} %app:1 @app"));
         let is_there = |image: &&Image| fixture.target.manifest("app", &image.digest()).is_some();
@@ -213,7 +213,7 @@ fn referrer_flags_select_what_is_copied() {
         assert_eq!(copied_referrers, expected, "{flags}");
         assert_eq!(fixture.target.manifest("app", &signed.cosign_tag()).is_some(), has_cosign, "{flags}");
         for (referrer, is_expected) in signed.referrers().iter().zip(expected) {
-            assert_eq!(dry.contains(&referrer.digest()), is_expected, "{flags}: {dry}");
+            assert_eq!(dry_run.contains(&referrer.digest()), is_expected, "{flags}: {dry_run}");
         }
     }
 }
@@ -267,8 +267,8 @@ fn layouts_of_other_tools_have_referrers_in_other_places() {
             entry
         };
         let (first, signature) = (signed.images[0].digest(), signed.signature.digest());
-        let of = [(first.as_str(), &signed.signature), (signature.as_str(), &signed.countersignature)];
-        let entries: Vec<Value> = [top.clone()].into_iter().chain(of.map(entry)).collect();
+        let subjects = [(first.as_str(), &signed.signature), (signature.as_str(), &signed.countersignature)];
+        let entries: Vec<Value> = [top.clone()].into_iter().chain(subjects.map(entry)).collect();
         fixture.set_index_json("dir", &json!({"schemaVersion": 2, "manifests": entries}));
         fixture.copy_ok(&format!("oci-layout://dir @{target}"));
         for referrer in [&signed.signature, &signed.countersignature] {

@@ -26,7 +26,7 @@ use super::OURS;
 /// The repository that lists are pushed to.
 const TARGET: &str = "dst/app";
 /// The layer that all images share.
-const SHARED: &[u8] = b"the shared layer";
+const BASE_LAYER: &[u8] = b"the shared layer";
 
 /// Images in as many repositories of one registry, one shared and one own layer each, and a list to be made of them.
 struct Fixture {
@@ -42,7 +42,7 @@ impl Fixture {
 
     /// In a registry that is not the usual one.
     fn with_registry(registry: Registry, images: usize) -> Fixture {
-        let images: Vec<Image> = (0..images).map(|number| image_of_layers(&[SHARED, &own_layer(number)])).collect();
+        let images: Vec<Image> = (0..images).map(|number| image_of_layers(&[BASE_LAYER, &own_layer(number)])).collect();
         for (number, image) in images.iter().enumerate() {
             registry.put_image(&source(number), "1", image);
         }
@@ -76,14 +76,14 @@ impl Fixture {
     }
 
     /// Makes the draft; the record is empty afterwards.
-    fn created(self) -> Fixture {
+    fn with_draft(self) -> Fixture {
         let _ = self.create_command(&[]).run().success();
         self.registry.clear_requests();
         self
     }
 
     /// Runs a command while `meanwhile` looks on, and gives its output.
-    fn while_running(&self, command: &SandboxCommand, meanwhile: impl FnOnce(&Registry)) -> Output {
+    fn run_while(&self, command: &SandboxCommand, meanwhile: impl FnOnce(&Registry)) -> Output {
         thread::scope(|scope| {
             let running = scope.spawn(|| command.run());
             meanwhile(&self.registry);
@@ -107,7 +107,7 @@ impl Fixture {
     /// What a push of the images in `missing` takes, one at a time, after a look that was answered with `look`.
     fn push_lines(&self, look: u16, missing: &[usize]) -> Vec<String> {
         let mut lines = vec![format!("GET /v2/{TARGET}/manifests/1 {look}")];
-        let mut shared = Some(sha256(SHARED));
+        let mut shared = Some(sha256(BASE_LAYER));
         for number in missing {
             let image = &self.images[*number];
             let blobs = [Some(image.config_digest()), shared.take(), Some(sha256(&own_layer(*number)))];
@@ -119,7 +119,7 @@ impl Fixture {
     }
 
     /// What a push prints.
-    fn pushed(&self) -> String {
+    fn push_text(&self) -> String {
         let target = self.name(TARGET);
         let child = |image: &Image| format!("Pushed ref {target}@{0} with digest: {0}\n", image.digest());
         let (_, list) = self.registry.manifest(TARGET, "1").expect("the list was pushed");

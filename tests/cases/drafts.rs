@@ -225,7 +225,7 @@ fn prune_removes_old_drafts() {
         fixture.set_age(&format!("list:{list}"), age * DAY);
     }
     let before = tree(&fixture.sandbox.store());
-    let dry = fixture.run(&["prune", "--dry-run"]).success().out();
+    let dry_run = fixture.run(&["prune", "--dry-run"]).success().out();
     assert_eq!(tree(&fixture.sandbox.store()), before);
     let pruned = fixture.run(&["prune"]).success();
     let lines: Vec<String> = pruned.out().lines().map(str::to_owned).collect();
@@ -233,7 +233,7 @@ fn prune_removes_old_drafts() {
     assert!(lines[0].starts_with(&format!("Removed {} (changed 4 weeks ago, ", fixture.name("list:old"))), "{lines:?}");
     let size = lines[0].rsplit([' ', ')']).nth(1).unwrap();
     assert_eq!(lines[1], format!("Total reclaimed space: {size}"));
-    assert_eq!(dry, pruned.out().replace("Removed", "Would remove").replace("reclaimed", "reclaimable"));
+    assert_eq!(dry_run, pruned.out().replace("Removed", "Would remove").replace("reclaimed", "reclaimable"));
     assert_eq!(
         (pruned.err(), fixture.draft_names()),
         (String::new(), vec![fixture.name("list:new"), fixture.name("list:young")])

@@ -56,7 +56,7 @@ impl Fixture {
     }
 
     /// The digests of a draft, sorted.
-    fn drafted(&self, list: &str) -> Vec<String> {
+    fn draft_digests(&self, list: &str) -> Vec<String> {
         let shown = self.run(&["inspect", "--local", list]).success().out();
         let list: serde_json::Value = serde_json::from_str(&shown).expect("a list");
         let entries = list["manifests"].as_array().expect("entries").iter();
@@ -95,13 +95,13 @@ fn create_from_lists_a_directory_of_digests() {
     );
     // A GET of each manifest and of each configuration.
     assert_eq!(fixture.requests().len(), 4, "{:?}", fixture.requests());
-    assert_eq!(fixture.drafted("@app:1"), sorted(&[&fixture.amd64, &fixture.arm64]));
+    assert_eq!(fixture.draft_digests("@app:1"), sorted(&[&fixture.amd64, &fixture.arm64]));
     // The forms of a name, and a directory for each artifact, as actions/download-artifact makes them.
     let (amd64, arm64) = (fixture.amd64.digest(), fixture.arm64.digest());
     fixture.sandbox.write(format!("e/leg-amd64/{amd64}"), "");
     fixture.sandbox.write(format!("e/leg-arm64/{}", arm64.replace(':', "-")), "");
     let _ = fixture.run(&["create", "@app:2", "--from=e"]).success();
-    assert_eq!(fixture.drafted("@app:2"), sorted(&[&fixture.amd64, &fixture.arm64]));
+    assert_eq!(fixture.draft_digests("@app:2"), sorted(&[&fixture.amd64, &fixture.arm64]));
 }
 
 #[test]
@@ -120,9 +120,9 @@ fn create_from_makes_no_draft_if_a_platform_is_missing() {
     let _ = fixture.run(&["create", "--from=d", "@app:1"]).success();
     fixture.directory("more", &[&fixture.arm64]);
     let refused = fixture.run(&["add", "--from=more", "--require=linux/s390x", "@app:1"]);
-    assert_eq!((refused.code, fixture.drafted("@app:1")), (3, sorted(&[&fixture.amd64])));
+    assert_eq!((refused.code, fixture.draft_digests("@app:1")), (3, sorted(&[&fixture.amd64])));
     let _ = fixture.run(&["add", "--from=more", "--require=linux/amd64,linux/arm64", "@app:1"]).success();
-    assert_eq!(fixture.drafted("@app:1"), sorted(&[&fixture.amd64, &fixture.arm64]));
+    assert_eq!(fixture.draft_digests("@app:1"), sorted(&[&fixture.amd64, &fixture.arm64]));
 }
 
 #[test]
@@ -172,11 +172,11 @@ fn create_from_merges_one_image_of_two_files_with_a_notice() {
     let digest = fixture.amd64.digest();
     let note = format!("note: d/{} and digest name the same image {digest}: it counts once\n", hex(&digest));
     assert_eq!(created.err(), note);
-    assert_eq!(fixture.drafted("@app:1"), sorted(&[&fixture.amd64, &fixture.arm64]));
+    assert_eq!(fixture.draft_digests("@app:1"), sorted(&[&fixture.amd64, &fixture.arm64]));
     // Beside an image that is named it is that image.
     fixture.registry.put_image("app", "build", &fixture.amd64);
     let _ = fixture.run(&["create", "--from=digest", "@app:2", "@app:build"]).success();
-    assert_eq!(fixture.drafted("@app:2"), [digest]);
+    assert_eq!(fixture.draft_digests("@app:2"), [digest]);
 }
 
 #[test]
@@ -219,10 +219,10 @@ fn create_empty_makes_a_draft_without_entries() {
     for image in [&fixture.amd64, &fixture.arm64] {
         let _ = fixture.run_with(&["add", "--from=-", "@app:1"], &image.digest()).success();
     }
-    assert_eq!(fixture.drafted("@app:1"), sorted(&[&fixture.amd64, &fixture.arm64]));
+    assert_eq!(fixture.draft_digests("@app:1"), sorted(&[&fixture.amd64, &fixture.arm64]));
     let _ = fixture.run(&["push", "@app:1"]).success();
     let _ = fixture.run(&["create", "--empty", "--replace", "@app:1"]).success();
-    assert_eq!(fixture.drafted("@app:1"), [""; 0]);
+    assert_eq!(fixture.draft_digests("@app:1"), [""; 0]);
     let pushed = fixture.run(&["push", "@app:1"]);
     assert!(pushed.err().contains("not found"), "{}", pushed.err());
 }

@@ -14,8 +14,8 @@ use super::client_fixture::{Fixture, reference};
 /// Far more than any answer here takes, far less than forever.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 /// What the program may take of memory, in kB: the largest file that it reads twice, and some for itself.
-const MEMORY_MAX: u32 = 160 * 1024;
-const MANY: usize = 10_000_000;
+const MEMORY_KB_MAX: u32 = 160 * 1024;
+const VALUES: usize = 10_000_000;
 
 /// Runs the program with so much memory to write to and no more, in kB.
 fn run_with_memory(memory: u32, sandbox: &Sandbox, args: &[&str]) -> Output {
@@ -24,7 +24,7 @@ fn run_with_memory(memory: u32, sandbox: &Sandbox, args: &[&str]) -> Output {
 }
 
 #[track_caller]
-fn refused(output: &Output, words: &[&str]) {
+fn assert_refused(output: &Output, words: &[&str]) {
     let stderr = output.err();
     assert_eq!(output.code, 1, "{stderr:.2000}");
     for word in words {
@@ -40,7 +40,7 @@ fn repeated(item: &str, count: usize) -> String {
 }
 
 /// A draft of one image; its list and the directory of its entries.
-fn drafted(registry: &Registry, sandbox: &Sandbox) -> (String, std::path::PathBuf) {
+fn create_draft(registry: &Registry, sandbox: &Sandbox) -> (String, std::path::PathBuf) {
     registry.put_image("app", "1", &Image::docker().platform("linux", "amd64").build());
     let list = format!("{}/list:1", registry.host());
     let _ = sandbox.command(OURS).args(["create", &list, &format!("{}/app:1", registry.host())]).run().success();
@@ -51,24 +51,24 @@ fn drafted(registry: &Registry, sandbox: &Sandbox) -> (String, std::path::PathBu
 #[test]
 fn ten_million_values_in_the_store_take_little_memory() {
     let (registry, sandbox) = (Registry::start(), Sandbox::new());
-    let (list, directory) = drafted(&registry, &sandbox);
+    let (list, directory) = create_draft(&registry, &sandbox);
     let entry = fs::read_dir(&directory).expect("a directory").next().expect("an entry").expect("an entry").path();
-    let good = fs::read_to_string(&entry).expect("an entry");
+    let text = fs::read_to_string(&entry).expect("an entry");
     for item in ["\"\"", "{\"\":0}"] {
-        let bad =
-            good.replacen("\"size\":", &format!("\"urls\":[{}],\"size\":", repeated(item, MANY / item.len() * 2)), 1);
-        fs::write(&entry, &bad).expect("a large entry");
-        let shown = run_with_memory(MEMORY_MAX, &sandbox, &["inspect", &list]);
-        refused(&shown, &[&entry.display().to_string(), "more than 500000 values", "hint: "]);
+        let oversized =
+            text.replacen("\"size\":", &format!("\"urls\":[{}],\"size\":", repeated(item, VALUES / item.len() * 2)), 1);
+        fs::write(&entry, &oversized).expect("a large entry");
+        let shown = run_with_memory(MEMORY_KB_MAX, &sandbox, &["inspect", &list]);
+        assert_refused(&shown, &[&entry.display().to_string(), "more than 500000 values", "hint: "]);
     }
-    fs::write(&entry, good).expect("the entry");
+    fs::write(&entry, text).expect("the entry");
 
     let side = sandbox.store().join(".docker-manifest/lists").join(directory.file_name().expect("a name"));
     let sidecar = fs::read_to_string(&side).expect("a sidecar");
-    let bad = sidecar.replacen('{', &format!("{{\"x\":[{}],", repeated("0", MANY)), 1);
-    fs::write(&side, bad).expect("a large sidecar");
+    let oversized = sidecar.replacen('{', &format!("{{\"x\":[{}],", repeated("0", VALUES)), 1);
+    fs::write(&side, oversized).expect("a large sidecar");
     // One that nobody could use says nothing, as in a store that docker alone has written.
-    assert_eq!(run_with_memory(MEMORY_MAX, &sandbox, &["inspect", &list]).code, 0);
+    assert_eq!(run_with_memory(MEMORY_KB_MAX, &sandbox, &["inspect", &list]).code, 0);
 }
 
 #[test]
@@ -77,11 +77,11 @@ fn ten_million_lines_of_an_index_take_little_memory() {
     let index = |lines: usize| {
         format!("{{\"schemaVersion\":2,\"mediaType\":\"{OCI_INDEX}\",\"manifests\":[{}]}}", repeated("{}", lines))
     };
-    registry.put_manifest("app", "huge", OCI_INDEX, index(MANY).as_bytes());
+    registry.put_manifest("app", "huge", OCI_INDEX, index(VALUES).as_bytes());
     registry.put_manifest("app", "large", OCI_INDEX, index(1_300_000).as_bytes());
     for (tag, words) in [("huge", "4194304 bytes"), ("large", "more than 500000 values")] {
-        let shown = run_with_memory(MEMORY_MAX, &sandbox, &["inspect", &format!("{}/app:{tag}", registry.host())]);
-        refused(&shown, &[words]);
+        let shown = run_with_memory(MEMORY_KB_MAX, &sandbox, &["inspect", &format!("{}/app:{tag}", registry.host())]);
+        assert_refused(&shown, &[words]);
     }
 }
 
@@ -119,8 +119,8 @@ fn a_manifest_that_an_index_names_without_end_is_kept_a_bounded_number_of_times(
         // Each request that runs at once may hold a manifest of 4 MiB.
         let jobs = ["--jobs", "16"];
         for args in [&["create", &list, &source][..], &["inspect", "-v", &source]] {
-            let run = run_with_memory(MEMORY_MAX, &sandbox, &[args, &jobs[..]].concat());
-            refused(&run, &["brings the manifests taken out of indexes to ", words, "hint: "]);
+            let run = run_with_memory(MEMORY_KB_MAX, &sandbox, &[args, &jobs[..]].concat());
+            assert_refused(&run, &["brings the manifests taken out of indexes to ", words, "hint: "]);
         }
     }
 }
@@ -130,10 +130,10 @@ fn a_config_json_of_millions_of_values_is_refused_by_name() {
     let (registry, sandbox) = (Registry::builder().basic("me", "password").start(), Sandbox::new());
     registry.put_image("app", "1", &Image::docker().platform("linux", "amd64").build());
     let image = format!("{}/app:1", registry.host());
-    for (count, words) in [(7_000_000, "more than 500000 values"), (MANY, "too large")] {
+    for (count, words) in [(7_000_000, "more than 500000 values"), (VALUES, "too large")] {
         let config = sandbox.write_config(&format!("{{\"auths\":{{}},\"x\":[{}]}}", repeated("0", count)));
-        let shown = run_with_memory(MEMORY_MAX, &sandbox, &["inspect", &image]);
-        refused(&shown, &[&config.display().to_string(), words]);
+        let shown = run_with_memory(MEMORY_KB_MAX, &sandbox, &["inspect", &image]);
+        assert_refused(&shown, &[&config.display().to_string(), words]);
     }
 }
 
@@ -142,17 +142,17 @@ fn a_config_json_of_millions_of_values_is_refused_by_name() {
 fn ten_million_items_in_responses_take_little_memory() {
     let header =
         |status, name: &str, value: String| Fault::Status(status, String::new(), vec![(name.to_owned(), value)]);
-    let token = format!("{{\"x\":[{}],\"token\":\"a\"}}", repeated("0", MANY));
-    let errors = format!("{{\"errors\":[{}]}}", repeated("{\"code\":\"A\"}", MANY));
-    let challenge = format!("Bearer {}", repeated("a=b", MANY));
+    let token = format!("{{\"x\":[{}],\"token\":\"a\"}}", repeated("0", VALUES));
+    let errors = format!("{{\"errors\":[{}]}}", repeated("{\"code\":\"A\"}", VALUES));
+    let challenge = format!("Bearer {}", repeated("a=b", VALUES));
     let cases = [
         ("inspect", Rule::on("GET", "/manifests/"), header(401, "WWW-Authenticate", challenge)),
-        ("inspect", Rule::on("GET", "/manifests/"), header(307, "Location", format!("/{}", "a/".repeat(MANY)))),
-        ("inspect", Rule::on("GET", "/manifests/"), header(429, "Retry-After", "9".repeat(MANY))),
+        ("inspect", Rule::on("GET", "/manifests/"), header(307, "Location", format!("/{}", "a/".repeat(VALUES)))),
+        ("inspect", Rule::on("GET", "/manifests/"), header(429, "Retry-After", "9".repeat(VALUES))),
         ("inspect", Rule::on("GET", "/manifests/"), Fault::Status(403, errors, vec![])),
         ("inspect", Rule::tokens(), Fault::Status(200, token, vec![])),
-        ("check", Rule::on("POST", "/uploads/"), header(202, "Location", format!("/?{}", "a=b&".repeat(MANY)))),
-        ("check", Rule::on("GET", "/tags/"), header(200, "Link", repeated("</a>; rel=next", MANY))),
+        ("check", Rule::on("POST", "/uploads/"), header(202, "Location", format!("/?{}", "a=b&".repeat(VALUES)))),
+        ("check", Rule::on("GET", "/tags/"), header(200, "Link", repeated("</a>; rel=next", VALUES))),
     ];
     for (verb, rule, fault) in cases {
         let kind = format!("{verb} {rule:?}");
@@ -162,7 +162,7 @@ fn ten_million_items_in_responses_take_little_memory() {
         registry.put_image("app", "1", &Image::docker().platform("linux", "amd64").build());
         registry.add_fault(rule, fault);
         let name = format!("{}/app{}", registry.host(), if verb == "check" { "" } else { ":1" });
-        let output = run_with_memory(MEMORY_MAX, &Sandbox::new(), &[verb, &name]);
+        let output = run_with_memory(MEMORY_KB_MAX, &Sandbox::new(), &[verb, &name]);
         let stderr = output.err() + &output.out();
         assert!(!stderr.contains("panicked") && stderr.len() < 8000, "{kind}: {stderr:.2000}");
         // A check tells what does not work, and that tags cannot be listed keeps nobody from publishing.
@@ -175,25 +175,25 @@ fn ten_million_items_in_responses_take_little_memory() {
     let script = "#!/bin/sh\nprintf '{\"x\":['\nyes 0, | head -n 10000000\nprintf '0],\"Secret\":\"s\"}'\n";
     write_script(&sandbox.path().join("docker-credential-much"), script);
     sandbox.set("PATH", format!("{}:/usr/bin:/bin", sandbox.path().display()));
-    let shown = run_with_memory(MEMORY_MAX, &sandbox, &["inspect", &format!("{}/app:1", registry.host())]);
-    refused(&shown, &["docker-credential-much: its answer is not the JSON of credentials"]);
+    let shown = run_with_memory(MEMORY_KB_MAX, &sandbox, &["inspect", &format!("{}/app:1", registry.host())]);
+    assert_refused(&shown, &["docker-credential-much: its answer is not the JSON of credentials"]);
 }
 
 #[test]
 fn a_spec_of_ten_million_entries_is_refused() {
     let sandbox = Sandbox::new();
     let entries = [
-        format!("image: h.x/a\nmanifests: [{}]\n", repeated("{image: b}", MANY)),
-        format!("image: h.x/a\nmanifests:\n{}", "- \n".repeat(MANY)),
+        format!("image: h.x/a\nmanifests: [{}]\n", repeated("{image: b}", VALUES)),
+        format!("image: h.x/a\nmanifests:\n{}", "- \n".repeat(VALUES)),
         format!("image: h.x/a\nmanifests: [{}]\n", repeated("b", 7_000_000)),
-        format!("image: h.x/{}\nmanifests: [b]\n", "a".repeat(MANY)),
-        format!("image: h.x/a\nmanifests: {}", "[".repeat(MANY)),
+        format!("image: h.x/{}\nmanifests: [b]\n", "a".repeat(VALUES)),
+        format!("image: h.x/a\nmanifests: {}", "[".repeat(VALUES)),
         format!("image: h.x/a\nannotations: {{{}}}\nmanifests: [b]\n", repeated("a: 1", 2_500_000)),
     ];
     for text in entries {
         sandbox.write("spec.yaml", &text);
-        let run = run_with_memory(MEMORY_MAX * 2, &sandbox, &["apply", "-f", "spec.yaml"]);
-        refused(&run, &["spec.yaml:"]);
+        let run = run_with_memory(MEMORY_KB_MAX * 2, &sandbox, &["apply", "-f", "spec.yaml"]);
+        assert_refused(&run, &["spec.yaml:"]);
     }
 }
 
@@ -204,7 +204,7 @@ fn ten_million_tags_are_refused() {
     let next = |n: usize| ("Link".to_owned(), format!("</v2/app/tags/list?n={n}>; rel=\"next\""));
     let fixture = Fixture::new();
     let tags = || fixture.registry.tags(reference(&format!("{}/app:1", registry.host())).repository());
-    for (count, words) in [(MANY, "16777216 bytes"), (3_000_000, "more than 500000 values")] {
+    for (count, words) in [(VALUES, "16777216 bytes"), (3_000_000, "more than 500000 values")] {
         registry.clear_faults();
         registry.add_fault(Rule::on("GET", "tags/list").always(), Fault::Status(200, page(count), vec![]));
         let reason = tags().expect_err("too many").message;
@@ -224,7 +224,7 @@ fn ten_million_tags_are_refused() {
 #[test]
 fn the_memory_limit_of_hostile_input_tests_works() {
     let sandbox = Sandbox::new();
-    assert_eq!(run_with_memory(MEMORY_MAX, &sandbox, &["version"]).code, 0);
+    assert_eq!(run_with_memory(MEMORY_KB_MAX, &sandbox, &["version"]).code, 0);
     let starved = run_with_memory(256, &sandbox, &["version"]);
     assert!(starved.code != 0 && starved.out().is_empty(), "{}", starved.err());
 }

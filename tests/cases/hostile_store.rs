@@ -129,7 +129,7 @@ fn remove(place: &Path) {
 }
 
 /// It failed at once with the path, what is there, and what to do.
-fn refusal(output: &Output, path: &Path, found: &str) -> Result<(), String> {
+fn check_refused(output: &Output, path: &Path, found: &str) -> Result<(), String> {
     let stderr = output.err();
     let first = output.first_err_line();
     let fits = output.code == 1
@@ -170,7 +170,7 @@ fn foreign_file_types_are_refused_everywhere_in_the_store() {
                 let answer = match is_reader && !place.met_by_readers {
                     true if output.code == 0 => Ok(()),
                     true => Err(output.err()),
-                    false => refusal(&output, &path, &format!("is {found}, where")),
+                    false => check_refused(&output, &path, &format!("is {found}, where")),
                 };
                 wrong.extend(answer.err().map(|reason| format!("{} as a {thing}, {command:?}: {reason}", place.path)));
                 let after = fs::symlink_metadata(&path).map(|metadata| metadata.ino()).ok();
@@ -225,7 +225,7 @@ fn oversized_files_are_refused_unread() {
     for path in ["{L}/zzz", ".docker-manifest/lists/{L}"] {
         let path = sparse(path);
         for command in READERS.iter().chain(&WRITERS) {
-            refusal(&fixture.ours(command).run(), &path, "is larger than the limit of 67108864 bytes")
+            check_refused(&fixture.ours(command).run(), &path, "is larger than the limit of 67108864 bytes")
                 .expect("refused");
         }
         fs::remove_file(path).expect("it goes");
@@ -250,7 +250,7 @@ fn too_many_files_are_refused_without_counting_all() {
         }
     }
     for command in READERS.iter().chain(&WRITERS) {
-        refusal(&fixture.ours(command).run(), &fixture.path("{L}"), "has over 100000 files").expect("refused");
+        check_refused(&fixture.ours(command).run(), &fixture.path("{L}"), "has over 100000 files").expect("refused");
     }
 }
 
@@ -259,13 +259,13 @@ fn too_many_files_are_refused_without_counting_all() {
 fn malformed_files_cause_an_error_or_are_read_correctly() {
     let fixture = Fixture::new();
     let entry = fixture.path("{L}/{E}");
-    let good = fs::read_to_string(&entry).expect("an entry");
+    let original = fs::read_to_string(&entry).expect("an entry");
     let deep = |unit: &str| unit.repeat(1_000_000);
     let with = |from: &str, to: &str| {
-        assert!(good.contains(from), "{from}");
-        good.replacen(from, to, 1).into_bytes()
+        assert!(original.contains(from), "{from}");
+        original.replacen(from, to, 1).into_bytes()
     };
-    let bad: Vec<(&str, Vec<u8>)> = vec![
+    let malformed: Vec<(&str, Vec<u8>)> = vec![
         ("nothing", Vec::new()),
         ("null", b"null".to_vec()),
         ("zeros", vec![0; 4096]),
@@ -282,10 +282,10 @@ fn malformed_files_cause_an_error_or_are_read_correctly() {
         ("a source that is none", with("{\"Ref\"", "{\"Source\":\"\\ud800\",\"Ref\"")),
         ("no base64", with("\"Raw\":\"", "\"Raw\":\"\u{2028}")),
     ];
-    for (what, bytes) in &bad {
+    for (what, bytes) in &malformed {
         fs::write(&entry, bytes).expect("a bad file");
         for command in [READERS[0], WRITERS[0]] {
-            named(&fixture.ours(command).run(), &entry)
+            check_named(&fixture.ours(command).run(), &entry)
                 .unwrap_or_else(|reason| panic!("{what}, {command:?}: {reason}"));
         }
         assert_eq!(fs::read(&entry).expect("it is there"), *bytes, "{what}");
@@ -297,7 +297,7 @@ fn malformed_files_cause_an_error_or_are_read_correctly() {
             "an unknown deep member",
             with("{\"Ref\"", &format!("{{\"x\":{}{},\"Ref\"", "[".repeat(100), "]".repeat(100))),
         ),
-        ("space without end", good.replacen('{', &format!("{{{}", " ".repeat(1_000_000)), 1).into_bytes()),
+        ("space without end", original.replacen('{', &format!("{{{}", " ".repeat(1_000_000)), 1).into_bytes()),
     ];
     for (what, bytes) in fine {
         fs::write(&entry, bytes).expect("a file");
@@ -307,7 +307,7 @@ fn malformed_files_cause_an_error_or_are_read_correctly() {
 }
 
 /// The first line has the path, and a hint follows.
-fn named(output: &Output, path: &Path) -> Result<(), String> {
+fn check_named(output: &Output, path: &Path) -> Result<(), String> {
     let fits = output.code == 1
         && output.first_err_line().contains(&path.display().to_string())
         && output.err().contains("hint: ")
@@ -319,10 +319,10 @@ fn named(output: &Output, path: &Path) -> Result<(), String> {
 #[test]
 fn the_replacements_have_the_kind_of_their_name() {
     let sandbox = Sandbox::new();
-    let place = sandbox.path().join("thing");
-    put("FIFO", &place, &place).expect("a FIFO");
-    assert!(fs::symlink_metadata(&place).is_ok_and(|metadata| metadata.file_type().is_fifo()));
-    remove(&place);
-    put("socket", &place, &place).expect("a socket");
-    assert!(fs::symlink_metadata(&place).is_ok_and(|metadata| metadata.file_type().is_socket()));
+    let path = sandbox.path().join("thing");
+    put("FIFO", &path, &path).expect("a FIFO");
+    assert!(fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.file_type().is_fifo()));
+    remove(&path);
+    put("socket", &path, &path).expect("a socket");
+    assert!(fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.file_type().is_socket()));
 }

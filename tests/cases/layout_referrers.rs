@@ -49,10 +49,10 @@ fn an_index_of_a_layout_is_published_with_its_referrers() {
         let repeated = fixture.json(line);
         assert_eq!((&repeated["unchanged"], has_written(&fixture.target)), (&json!(true), false), "{repeated:#}");
         // An index that is carried unchanged keeps what signs and attests it.
-        let dry = fixture.json("create --push --format json --dry-run @usual:1 oci-layout://dir:1");
+        let dry_run = fixture.json("create --push --format json --dry-run @usual:1 oci-layout://dir:1");
         assert!(!has_written(&fixture.target));
         let printed = fixture.json("create --push --format json @usual:1 oci-layout://dir:1");
-        assert_eq!((number(&dry, "referrers"), &printed["referrers"]), (4, &dry["referrers"]));
+        assert_eq!((number(&dry_run, "referrers"), &printed["referrers"]), (4, &dry_run["referrers"]));
         assert!(fixture.has("usual", &signed.index_signature) && !fixture.has("usual", &signed.sbom));
         fixture.run_line_ok("create --push --referrers drop @none:1 oci-layout://dir:1");
         assert!(!fixture.has("none", &signed.signature));
@@ -71,8 +71,8 @@ fn lists_of_several_layouts_report_referrers_and_copy_them_on_request() {
     fixture.copy_ok("--referrers all %other:1 oci-archive:./other.tar");
     let line = "create --push --platform linux/amd64 --platform linux/s390x --format json";
     let sources = "oci-layout://dir:1 oci-archive:./other.tar:1";
-    let dry = fixture.json(&format!("{line} --dry-run @app:1 {sources}"));
-    assert_eq!((number(&dry, "referrers"), number(&dry, "leftBehind")), (0, 4), "{dry:#}");
+    let dry_run = fixture.json(&format!("{line} --dry-run @app:1 {sources}"));
+    assert_eq!((number(&dry_run, "referrers"), number(&dry_run, "leftBehind")), (0, 4), "{dry_run:#}");
     let output = fixture.run_line(&format!("{line} --verbose @app:1 {sources}").replace("--format json ", ""));
     let expected_line =
         format!("not sent along: oci-archive:./other.tar@{} {SBOM} of {}", sbom.digest(), image.digest());
@@ -113,9 +113,9 @@ fn a_list_is_written_into_a_layout_with_its_referrers() {
         for target in [format!("ocidir://{name}"), format!("oci-archive:./{name}.tar")] {
             let line =
                 format!("create --push --format json --referrers all nowhere.invalid/x:1 {source} --to {target}");
-            let dry = fixture.json(&format!("{line} --dry-run"));
+            let dry_run = fixture.json(&format!("{line} --dry-run"));
             let printed = fixture.json(&format!("{line} --verify"));
-            assert_eq!((number(&printed, "referrers"), &printed["copied"]), (5, &dry["copied"]), "{target}");
+            assert_eq!((number(&printed, "referrers"), &printed["copied"]), (5, &dry_run["copied"]), "{target}");
             assert_eq!(printed["verified"]["manifests"], 9, "{printed:#}");
             let repeated = fixture.json(&line);
             assert_eq!(repeated["unchanged"], true, "{target}: {repeated:#}");
@@ -145,8 +145,8 @@ fn a_damaged_file_of_a_layout_is_named_and_no_tag_moves() {
     let archive = fixture.sandbox.path().join("a.tar");
     let mut bytes = fs::read(&archive).expect("an archive");
     // The member alone: its header and its padding are around it.
-    let place = bytes.windows(11).position(|part| part == b"\0signature\0").expect("the layer") + 1;
-    bytes[place..place + 9].copy_from_slice(b"SIGNATURE");
+    let position = bytes.windows(11).position(|part| part == b"\0signature\0").expect("the layer") + 1;
+    bytes[position..position + 9].copy_from_slice(b"SIGNATURE");
     fs::write(&archive, bytes).expect("an archive");
     for (layout, shown) in [("oci-layout://dir:1", "dir"), ("oci-archive:./a.tar:1", "./a.tar")] {
         let found = testkit::image::sha256(b"SIGNATURE");

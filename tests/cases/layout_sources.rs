@@ -12,14 +12,14 @@ use super::fixture::Fixture;
 
 impl Fixture {
     /// A layout of this image, made from a registry.
-    fn layout(&self, image: &Image, name: &str) {
+    fn write_layout(&self, image: &Image, name: &str) {
         self.registry.put_image("built", "v1", image);
         self.run_line_ok(&format!("copy --quiet @built:v1 {name}"));
     }
 
     /// Checks that the registry serves these images with their blobs.
     #[track_caller]
-    fn serves(&self, repository: &str, images: &[&Image]) {
+    fn assert_serves(&self, repository: &str, images: &[&Image]) {
         for image in images {
             let served = self.registry.manifest(repository, &image.digest());
             assert_eq!(served.expect("an image").1, image.manifest);
@@ -39,19 +39,19 @@ fn layouts_are_published_as_one_list_in_the_order_of_the_command_line() {
     let fixture = Fixture::new();
     let images = ["linux/arm64", "linux/amd64", "linux/s390x", "linux/ppc64le"].map(buildx_image);
     let names = ["oci:./arm64:v1", "oci-archive:./amd64.tar:v1", "oci-layout://s390x:v1", "@other:1"];
-    images.iter().zip(names).take(3).for_each(|(image, name)| fixture.layout(image, name));
+    images.iter().zip(names).take(3).for_each(|(image, name)| fixture.write_layout(image, name));
     fixture.registry.put_image("other", "1", &images[3]);
     let line = format!("create --push --format json @app:1 {}", names.join(" "));
-    let dry = fixture.line_json(&format!("{line} --dry-run"));
-    assert_eq!(dry["platforms"][0]["from"]["repository"], "oci:./arm64");
-    assert_eq!(dry["platforms"][1]["from"]["how"], "copy");
+    let dry_run = fixture.line_json(&format!("{line} --dry-run"));
+    assert_eq!(dry_run["platforms"][0]["from"]["repository"], "oci:./arm64");
+    assert_eq!(dry_run["platforms"][1]["from"]["how"], "copy");
     assert!(!fixture.has_written());
     let printed = fixture.line_json(&line);
-    assert_eq!(printed["digest"], dry["digest"]);
-    assert_eq!((&printed["copied"], &printed["mounted"]), (&dry["copied"], &dry["mounted"]));
+    assert_eq!(printed["digest"], dry_run["digest"]);
+    assert_eq!((&printed["copied"], &printed["mounted"]), (&dry_run["copied"], &dry_run["mounted"]));
     let digests: Vec<Value> = images.iter().map(|image| json!(image.digest())).collect();
     assert_eq!(fixture.listed("app", "1"), digests);
-    fixture.serves("app", &images.each_ref());
+    fixture.assert_serves("app", &images.each_ref());
     // Each blob of a layout takes a look, the beginning of an upload and its end; each manifest one PUT.
     let puts = fixture.registry.requests().iter().filter(|request| request.method == "PUT").count();
     let blobs: usize = images.iter().take(3).map(|image| image.blobs().len()).sum();
@@ -63,7 +63,7 @@ fn layouts_are_published_as_one_list_in_the_order_of_the_command_line() {
     assert_eq!(fixture.run_line("ls --quiet").success().out(), "");
     // Another repository gets the images from the layouts, too.
     fixture.run_line_ok(&format!("{line} --tag @second:9"));
-    fixture.serves("second", &images.each_ref());
+    fixture.assert_serves("second", &images.each_ref());
 }
 
 #[test]
@@ -109,8 +109,8 @@ fn specs_name_layouts_relative_to_their_file() {
     let fixture = Fixture::new();
     let images = ["linux/amd64", "linux/arm64"].map(buildx_image);
     fs::create_dir(fixture.path("specs")).expect("a directory");
-    fixture.layout(&images[0], "oci:./specs/amd64");
-    fixture.layout(&images[1], "oci:./specs/arm64");
+    fixture.write_layout(&images[0], "oci:./specs/amd64");
+    fixture.write_layout(&images[1], "oci:./specs/arm64");
     let spec = format!(
         "image: [{}, {}]\nmanifests:\n  - image: oci:./arm64:v1\n    annotations: {{k: v}}\n  - image: oci-layout://amd64\n",
         fixture.registry.name("app:1"),
@@ -120,7 +120,7 @@ fn specs_name_layouts_relative_to_their_file() {
     fixture.run_line_ok("apply --draft -f specs/list.yaml");
     for repository in ["app", "second"] {
         assert_eq!(fixture.listed(repository, "1"), [json!(images[1].digest()), json!(images[0].digest())]);
-        fixture.serves(repository, &images.each_ref());
+        fixture.assert_serves(repository, &images.each_ref());
     }
     // The drafts name what the registry has now.
     for repository in ["app", "second"] {
@@ -132,7 +132,7 @@ fn specs_name_layouts_relative_to_their_file() {
     }
     let flags = "apply --template oci:./specs/ARCH:v1 --platforms linux/amd64,linux/arm64 --target @flags:1";
     fixture.run_line_ok(flags);
-    fixture.serves("flags", &images.each_ref());
+    fixture.assert_serves("flags", &images.each_ref());
     let lacking = fixture.run_line(&format!("{flags} --platforms linux/s390x --ignore-missing"));
     assert_eq!(lacking.first_err_line(), "cannot open ./specs/s390x: No such file or directory");
     // What `export` writes of a layout, `apply` reads.
@@ -149,7 +149,7 @@ fn specs_name_layouts_relative_to_their_file() {
 fn a_missing_blob_of_a_layout_is_reported_before_any_request() {
     let fixture = Fixture::new();
     let image = Image::oci().platform("linux", "amd64").layer("a layer").build();
-    fixture.layout(&image, "oci:./dir");
+    fixture.write_layout(&image, "oci:./dir");
     let lines = [
         ("create @app:1 oci:./dir:v1", "a draft names only what a registry has"),
         ("add @app:1 oci:./dir:v1", "a draft names only what a registry has"),
@@ -198,18 +198,18 @@ fn a_missing_blob_of_a_layout_is_reported_before_any_request() {
 fn a_list_is_written_into_a_layout_and_its_registry_gets_no_request() {
     let fixture = Fixture::new();
     let images = ["linux/arm64", "linux/amd64"].map(buildx_image);
-    fixture.layout(&images[0], "oci:./arm64");
+    fixture.write_layout(&images[0], "oci:./arm64");
     fixture.registry.put_image("other", "1", &images[1]);
     let line = "create --push nowhere.invalid/app:1 oci:./arm64 @other:1 --format json --tag more --to";
     for target in ["oci:./dir", "oci-archive:./a.tar"] {
-        let dry = fixture.line_json(&format!("{line} {target} --dry-run"));
+        let dry_run = fixture.line_json(&format!("{line} {target} --dry-run"));
         assert_eq!(
-            (&dry["tagChanges"][0]["change"], &dry["platforms"][0]["from"]["how"]),
+            (&dry_run["tagChanges"][0]["change"], &dry_run["platforms"][0]["from"]["how"]),
             (&json!("new"), &json!("copy"))
         );
         assert!(!fixture.path(&target[target.find("./").expect("a path") + 2..]).exists());
         let printed = fixture.line_json(&format!("{line} {target}"));
-        assert_eq!((&printed["digest"], &printed["copied"]), (&dry["digest"], &dry["copied"]));
+        assert_eq!((&printed["digest"], &printed["copied"]), (&dry_run["digest"], &dry_run["copied"]));
         assert_eq!(printed["reference"], format!("{target}:1"));
         assert!(fixture.registry.requests().iter().all(|request| request.path.starts_with("/v2/other/")));
         let repeated = fixture.line_json(&format!("{line} {target}"));
@@ -219,7 +219,7 @@ fn a_list_is_written_into_a_layout_and_its_registry_gets_no_request() {
             fixture.run_line_ok(&format!("copy --quiet {target}:{name} @from:{name}"));
             assert_eq!(fixture.listed("from", name), images.each_ref().map(|image| json!(image.digest())));
         }
-        fixture.serves("from", &images.each_ref());
+        fixture.assert_serves("from", &images.each_ref());
         let shown =
             fixture.run_line(&format!("create --push --quiet nowhere.invalid/app:2 oci:./arm64 --to {target}:own"));
         assert_eq!(shown.code, 0, "{}", shown.err());

@@ -65,15 +65,15 @@ fn an_index_keeps_every_byte_through_layouts_archives_and_back() {
 #[test]
 fn copy_retags_with_one_head_for_each_image_and_one_put() {
     let fixture = Fixture::new();
-    let (one, two) = (buildx_image("linux/amd64"), buildx_image("linux/arm64"));
-    let index = Index::oci().image(&one).image(&two).build();
+    let (amd64, arm64) = (buildx_image("linux/amd64"), buildx_image("linux/arm64"));
+    let index = Index::oci().image(&amd64).image(&arm64).build();
     let digest = fixture.registry.put_index("app", "1", &index);
     let stdout = fixture.copy("--jobs 1 @app:1 @app:2").success().out();
     assert_eq!(stdout, format!("{}@{digest}\n", fixture.registry.name("app:2")));
     let expected = [
         "GET 1 manifests".to_owned(),
-        format!("HEAD {} manifests", one.digest()),
-        format!("HEAD {} manifests", two.digest()),
+        format!("HEAD {} manifests", amd64.digest()),
+        format!("HEAD {} manifests", arm64.digest()),
         "HEAD 2 manifests".to_owned(),
         "PUT 2 manifests".to_owned(),
     ];
@@ -91,11 +91,11 @@ fn copy_of_one_platform_is_the_image_and_of_several_an_index() {
     let inner = Index::oci().image(&images[2]).build();
     let index = Index::oci().image(&images[0]).image(&images[1]).index(&inner).annotation("own", "kept").build();
     fixture.registry.put_index("app", "1", &index);
-    let one = fixture.copy("--platform linux/arm64 @app:1 @one").success();
-    assert!(one.err().contains("linux/arm64 is copied as an image, without the index"), "{}", one.err());
+    let arm64_copy = fixture.copy("--platform linux/arm64 @app:1 @one").success();
+    assert!(arm64_copy.err().contains("linux/arm64 is copied as an image, without the index"), "{}", arm64_copy.err());
     assert_eq!(fixture.registry.manifest("one", "1").expect("the image").1, images[1].manifest);
-    let two = fixture.copy("--platform linux/amd64,linux/s390x --format json @app:1 @two").success();
-    let printed: Value = serde_json::from_slice(&two.stdout).expect("JSON");
+    let two_platforms = fixture.copy("--platform linux/amd64,linux/s390x --format json @app:1 @two").success();
+    let printed: Value = serde_json::from_slice(&two_platforms.stdout).expect("JSON");
     assert_eq!(printed["sourceDigest"], index.digest());
     let served = fixture.registry.manifest("two", "1").expect("an index").1;
     let served: Value = serde_json::from_slice(&served).expect("JSON");
@@ -103,9 +103,9 @@ fn copy_of_one_platform_is_the_image_and_of_several_an_index() {
         served["manifests"].as_array().expect("images").iter().map(|stored| &stored["digest"]).collect();
     assert_eq!(listed, [&json!(images[0].digest()), &json!(images[2].digest())]);
     assert_eq!(served["annotations"]["own"], "kept");
-    let none = fixture.copy("--platform linux/ppc64le @app:1 @three");
+    let missing_platform = fixture.copy("--platform linux/ppc64le @app:1 @three");
     assert_eq!(
-        (none.code, none.first_err_line()),
+        (missing_platform.code, missing_platform.first_err_line()),
         (1, "no image for linux/ppc64le in ".to_owned() + &fixture.registry.name("app:1"))
     );
 }
@@ -143,9 +143,9 @@ fn a_damaged_blob_is_not_copied_and_moves_no_tag() {
 #[test]
 fn copy_keeps_the_entries_of_other_tools_in_a_layout() {
     let fixture = Fixture::new();
-    let (one, two) = (buildx_image("linux/amd64"), buildx_image("linux/arm64"));
-    fixture.registry.put_image("app", "1", &one);
-    fixture.registry.put_image("app", "2", &two);
+    let (amd64, arm64) = (buildx_image("linux/amd64"), buildx_image("linux/arm64"));
+    fixture.registry.put_image("app", "1", &amd64);
+    fixture.registry.put_image("app", "2", &arm64);
     fixture.copy_ok("@app:1 oci:./dir:theirs");
     let mut index = fixture.index_json("dir");
     index["x-unknown"] = json!([1]);
@@ -156,11 +156,11 @@ fn copy_keeps_the_entries_of_other_tools_in_a_layout() {
     let after = fixture.index_json("dir");
     assert_eq!((&after["x-unknown"], &after["manifests"][0]), (&json!([1]), &index["manifests"][0]));
     assert_eq!(after["manifests"].as_array().map(Vec::len), Some(2));
-    assert_eq!(after["manifests"][1]["digest"], one.digest());
+    assert_eq!(after["manifests"][1]["digest"], amd64.digest());
     // An archive is written anew with all that it had.
     fixture.copy_ok("@app:1 oci-archive:./a.tar:one");
     fixture.copy_ok("@app:2 oci-archive:./a.tar:two");
-    for (name, image) in [("one", &one), ("two", &two)] {
+    for (name, image) in [("one", &amd64), ("two", &arm64)] {
         fixture.copy_ok(&format!("oci-archive:./a.tar:{name} @from:{name}"));
         assert_eq!(fixture.registry.manifest("from", name).expect("an image").1, image.manifest);
     }
@@ -169,9 +169,9 @@ fn copy_keeps_the_entries_of_other_tools_in_a_layout() {
 #[test]
 fn copy_refuses_unknown_and_ambiguous_layout_names() {
     let fixture = Fixture::new();
-    let (one, two) = (buildx_image("linux/amd64"), buildx_image("linux/arm64"));
-    fixture.registry.put_image("app", "1", &one);
-    fixture.registry.put_image("app", "2", &two);
+    let (amd64, arm64) = (buildx_image("linux/amd64"), buildx_image("linux/arm64"));
+    fixture.registry.put_image("app", "1", &amd64);
+    fixture.registry.put_image("app", "2", &arm64);
     for tag in ["1", "2"] {
         fixture.copy_ok(&format!("@app:{tag} oci:./dir"));
     }
@@ -197,13 +197,13 @@ fn copy_refuses_unknown_and_ambiguous_layout_names() {
         assert_eq!((failed.code, failed.first_err_line().as_str()), (1, error), "{line}");
         assert!(!fixture.has_written(), "{line}");
     }
-    let digest = two.digest();
+    let digest = arm64.digest();
     fixture.copy_ok(&format!("oci-layout://dir@{digest} @new"));
     assert_eq!(fixture.registry.tags("new"), [""; 0], "a digest alone brings no tag");
     assert!(fixture.registry.manifest("new", &digest).is_some());
-    let wrong = fixture.copy(&format!("@app:1 @new@{digest}"));
-    assert_eq!(wrong.code, 1);
-    assert!(wrong.first_err_line().contains("would be another list"), "{}", wrong.first_err_line());
+    let refused = fixture.copy(&format!("@app:1 @new@{digest}"));
+    assert_eq!(refused.code, 1);
+    assert!(refused.first_err_line().contains("would be another list"), "{}", refused.first_err_line());
 }
 
 #[test]

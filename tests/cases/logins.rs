@@ -72,8 +72,8 @@ fn a_wrong_password_is_sent_once_more_after_the_tag_check_and_then_no_more() {
     let list = draft(&registry, &logged_in(&registry, PASSWORD));
     let sandbox = logged_in(&registry, PASSWORD);
     let _ = draft(&registry, &sandbox);
-    let wrong = BASE64_STANDARD.encode("me:another-password");
-    sandbox.write_config(&format!(r#"{{"auths":{{"{}":{{"auth":"{wrong}"}}}}}}"#, registry.host()));
+    let wrong_login = BASE64_STANDARD.encode("me:another-password");
+    sandbox.write_config(&format!(r#"{{"auths":{{"{}":{{"auth":"{wrong_login}"}}}}}}"#, registry.host()));
     let before = requests_with_login(&registry).len();
     let output = ours(&sandbox, &["push", "--tag", "other", &list]);
     assert_eq!(output.code, 1, "{}", output.out());

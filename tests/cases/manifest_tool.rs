@@ -23,13 +23,13 @@ impl Fixture {
     }
 }
 
-const TWO: &str = "image: '@app:1'\ntags: ['1.0', latest]\nmanifests:\n- image: '@src:amd64'\n- image: '@src:arm64'\n  \
+const TWO_IMAGES: &str = "image: '@app:1'\ntags: ['1.0', latest]\nmanifests:\n- image: '@src:amd64'\n- image: '@src:arm64'\n  \
                    platform: {architecture: arm64, os: linux, variant: v8}\n";
 
 #[test]
 fn manifest_tool_pushes_a_spec_as_a_docker_list_and_prints_its_digest() {
-    let fixture = with_two();
-    let spec = fixture.spec(TWO);
+    let fixture = with_two_images();
+    let spec = fixture.spec(TWO_IMAGES);
     let pushed = fixture.manifest_tool(&["push", "from-spec", &spec]).success();
     assert_eq!((pushed.out(), pushed.err()), (fixture.digest_line("app", "1"), String::new()));
     assert_eq!(fixture.registry.manifest("app", "1").expect("a list").0, DOCKER_LIST);
@@ -69,14 +69,14 @@ fn manifest_tool_pushes_arguments_as_an_index_with_annotations() {
 fn ignore_missing_makes_missing_images_a_warning() {
     let fixture = fixture();
     fixture.put_image("src", "amd64", "amd64");
-    let spec = fixture.spec(TWO);
+    let spec = fixture.spec(TWO_IMAGES);
     let refused = fixture.manifest_tool(&["push", "from-spec", &spec]);
     assert_eq!((refused.code, refused.out()), (1, String::new()));
     let pushed = fixture.manifest_tool(&["push", "from-spec", "--ignore-missing", &spec]).success();
     assert_eq!(pushed.out(), fixture.digest_line("app", "1"));
     assert!(pushed.err().contains(&format!("warning: no such manifest: {}", fixture.name("src:arm64"))));
-    let none = fixture.spec("image: '@app:2'\nmanifests: [{image: '@src:none'}]\n");
-    assert_eq!(fixture.manifest_tool(&["push", "from-spec", "--ignore-missing", &none]).code, 1);
+    let spec_without_images = fixture.spec("image: '@app:2'\nmanifests: [{image: '@src:none'}]\n");
+    assert_eq!(fixture.manifest_tool(&["push", "from-spec", "--ignore-missing", &spec_without_images]).code, 1);
     assert!(fixture.registry.manifest("app", "2").is_none());
 }
 
@@ -97,8 +97,8 @@ mod fixed_bugs {
 
     #[test]
     fn ignore_missing_does_not_hide_other_failures() {
-        let fixture = with_two();
-        let spec = fixture.spec(TWO);
+        let fixture = with_two_images();
+        let spec = fixture.spec(TWO_IMAGES);
         for status in [401, 403, 500] {
             fixture.registry.add_fault(Rule::on("GET", "src/manifests/arm64").always(), Fault::status(status));
             let refused = fixture.command_by("manifest-tool", &["push", "from-spec", "--ignore-missing", &spec]);
@@ -112,7 +112,7 @@ mod fixed_bugs {
     #[test]
     fn manifest_tool_refuses_an_unknown_type() {
         let fixture = fixture();
-        let spec = fixture.spec(TWO);
+        let spec = fixture.spec(TWO_IMAGES);
         let refused = fixture.manifest_tool(&["push", "--type", "orc", "from-spec", &spec]);
         let expected = "invalid argument \"orc\" for \"--type\" flag: must be one of docker, oci";
         assert_eq!((refused.code, refused.first_err_line().as_str()), (1, expected));
@@ -123,7 +123,7 @@ mod fixed_bugs {
     fn manifest_tool_accepts_flags_after_arguments() {
         let fixture = fixture();
         fixture.put_image("src", "amd64", "amd64");
-        let spec = fixture.spec(TWO);
+        let spec = fixture.spec(TWO_IMAGES);
         let _ = fixture.manifest_tool(&["push", "from-spec", &spec, "--ignore-missing", "--type", "oci"]).success();
         assert_eq!(fixture.list("app", "1")["mediaType"], OCI_INDEX);
         let raw = fixture.manifest_tool(&["inspect", "@app:1", "--raw"]).success();
@@ -280,8 +280,8 @@ fn manifest_tool_logins_come_from_flags_or_a_named_configuration() {
     let refused = fixture.manifest_tool(&inspect);
     assert_eq!((refused.code, refused.out()), (1, String::new()));
     let _ = fixture.manifest_tool(&[&["--username", "me", "--password", "s3cret"], &inspect[..]].concat()).success();
-    let wrong = fixture.manifest_tool(&[&["--username", "me", "--password", "wr0ng"], &inspect[..]].concat());
-    assert!(wrong.code == 1 && !wrong.err().contains("wr0ng"), "{}", wrong.err());
+    let wrong_login = fixture.manifest_tool(&[&["--username", "me", "--password", "wr0ng"], &inspect[..]].concat());
+    assert!(wrong_login.code == 1 && !wrong_login.err().contains("wr0ng"), "{}", wrong_login.err());
     // "me:s3cret"
     let config = format!("{{\"auths\": {{\"{}\": {{\"auth\": \"bWU6czNjcmV0\"}}}}}}", fixture.registry.host());
     let file = fixture.sandbox.write("own/auth.json", &config);
@@ -301,9 +301,9 @@ fn manifest_tool_plain_http_makes_no_tls_attempt() {
     fixture.registry.clear_requests();
     let _ = fixture.manifest_tool(&["--plain-http", "--debug", "inspect", "@app:1"]).success();
     assert_eq!(fixture.take_requests().len(), 2);
-    let none = fixture.manifest_tool(&["inspect", "@none:1"]);
-    assert_eq!((none.code, none.out()), (1, String::new()));
-    assert_eq!(none.first_err_line(), format!("no such manifest: {}", fixture.name("none:1")));
+    let missing_image = fixture.manifest_tool(&["inspect", "@none:1"]);
+    assert_eq!((missing_image.code, missing_image.out()), (1, String::new()));
+    assert_eq!(missing_image.first_err_line(), format!("no such manifest: {}", fixture.name("none:1")));
     assert_eq!(fixture.manifest_tool(&["bogus"]).code, 1);
     assert!(fixture.manifest_tool(&["--version"]).success().out().starts_with("manifest-tool version "));
     assert!(fixture.manifest_tool(&["--help"]).success().out().starts_with("Usage:  manifest-tool "));
@@ -330,7 +330,7 @@ fn differences(fixture: &Fixture, other: &Path) -> Vec<String> {
             found.push(format!("{what} of {}:\n{theirs}\nours:\n{ours}", args.join(" ")));
         }
     };
-    let (spec, template) = (fixture.spec(TWO), fixture.name("src:ARCH"));
+    let (spec, template) = (fixture.spec(TWO_IMAGES), fixture.name("src:ARCH"));
     let (target, name) = (fixture.name("app:1"), fixture.name("app:1"));
     let from_args = ["--platforms", "linux/amd64,linux/arm64", "--template", &template, "--target", &target];
     let missing = fixture.sandbox.write(
@@ -380,8 +380,8 @@ fn differences(fixture: &Fixture, other: &Path) -> Vec<String> {
     found
 }
 
-/// With the images of [`TWO`].
-fn with_two() -> Fixture {
+/// With the images of [`TWO_IMAGES`].
+fn with_two_images() -> Fixture {
     fixture().with_images("src", &["amd64", "arm64"])
 }
 
@@ -391,13 +391,13 @@ fn our_manifest_tool_equals_the_original() {
         skipped("the live comparison with manifest-tool", "manifest-tool is not on the PATH");
         return;
     };
-    assert_eq!(differences(&with_two(), &real), [""; 0]);
+    assert_eq!(differences(&with_two_images(), &real), [""; 0]);
 }
 
 /// The comparison is one: a program that does the same passes, and one that does any of it otherwise does not.
 #[test]
 fn the_comparison_finds_a_manifest_tool_that_differs() {
-    let fixture = with_two();
+    let fixture = with_two_images();
     let tool = fixture.sandbox.path().join("manifest-tool").display().to_string();
     let fake = |script: &str| {
         let path = fixture.sandbox.path().join("fake");

@@ -112,8 +112,8 @@ fn the_plugin_uses_dockers_configuration_directory() {
         let run = sandbox.command("docker").args(flags.iter().copied()).args(["manifests", "rm", &list]).run();
         assert_eq!((run.code, run.err()), (0, String::new()), "{flags:?}");
         assert!(default.is_dir() && !other.exists(), "{flags:?}");
-        let alone = sandbox.command(OURS).args(["--config", "home/docker", "rm", &list]).run();
-        assert_eq!((alone.code, alone.err()), (0, String::new()), "{flags:?}");
+        let standalone = sandbox.command(OURS).args(["--config", "home/docker", "rm", &list]).run();
+        assert_eq!((standalone.code, standalone.err()), (0, String::new()), "{flags:?}");
         assert!(!default.exists(), "{flags:?}");
     }
 }

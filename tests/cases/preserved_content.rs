@@ -190,8 +190,8 @@ fn referring_manifests_follow_their_image() {
 fn a_spec_merges_one_image_for_one_platform() {
     let fixture = Fixture::new();
     fixture.registry.put_image("app", "amd64", &image("amd64"));
-    let twice = "image: @app:1\nmanifests:\n- image: @app:amd64\n- image: @app:amd64\n  platform: linux/amd64\n";
-    let pushed = fixture.apply(twice, &[]).success();
+    let repeated = "image: @app:1\nmanifests:\n- image: @app:amd64\n- image: @app:amd64\n  platform: linux/amd64\n";
+    let pushed = fixture.apply(repeated, &[]).success();
     assert_eq!(pushed.err(), "");
     assert_eq!(fixture.list("app", "1")["manifests"].as_array().map(Vec::len), Some(1));
 }

@@ -30,7 +30,7 @@ impl Fixture {
     }
 
     /// Makes the draft `@dst/app:1` of these images; the records are empty afterwards.
-    fn created(&self, images: &[&str]) {
+    fn create_draft(&self, images: &[&str]) {
         let _ = self.run(&[&["create", "@dst/app:1"], images].concat()).success();
         self.target.clear_requests();
         self.source.clear_requests();
@@ -42,7 +42,7 @@ impl Fixture {
     }
 
     /// What a push with `--format json` says.
-    fn pushed(&self, flags: &[&str]) -> Value {
+    fn push_json(&self, flags: &[&str]) -> Value {
         let output = self.push(&[&["--format", "json"], flags].concat()).success();
         serde_json::from_str(&output.out()).unwrap_or_else(|error| panic!("{error}: {}", output.out()))
     }

@@ -61,7 +61,7 @@ fn transient_failures_are_retried() {
 #[test]
 fn permanent_failures_are_not_retried() {
     let statuses = [400, 401, 403, 404, 405, 409, 410, 418, 501, 302, 204].map(Fault::status);
-    let wrong = [
+    let invalid_responses = [
         Fault::WrongDigestHeader,
         Fault::CorruptBody,
         Fault::Html200,
@@ -69,7 +69,7 @@ fn permanent_failures_are_not_retried() {
         Fault::HugeHeaders,
         Fault::EndlessBody,
     ];
-    for fault in statuses.into_iter().chain(wrong) {
+    for fault in statuses.into_iter().chain(invalid_responses) {
         let (failed, sent, slept) = fetch_under(Rule::any(), fault.clone());
         assert!(failed.is_some(), "{fault:?}");
         assert_eq!((sent, slept), (1, vec![]), "{fault:?}");
@@ -151,7 +151,7 @@ fn a_retry_after_beyond_the_deadline_fails_immediately() {
         let clock = RecordingClock::new();
         let builder = FixtureBuilder::new().retries(3, Arc::clone(&clock) as Arc<dyn Clock>);
         let fixture = timeout
-            .map_or_else(|| FixtureBuilder::new().retries(3, Arc::clone(&clock) as _), |t| builder.timeout(t))
+            .map_or_else(|| FixtureBuilder::new().retries(3, Arc::clone(&clock) as _), |total| builder.timeout(total))
             .build();
         let error = fixture.manifest(&registry, "a:1").expect_err("an hour is too long");
         let expected = format!("it asks to wait for 3600 s, and only {left} are left");

@@ -138,9 +138,9 @@ fn the_whole_program_prints_no_secret() {
 fn a_login_by_flags_overrides_the_stored_one() {
     let registry = Registry::builder().basic("me", PASSWORD).start();
     registry.put_image("a", "1", &amd64_image());
-    let wrong = BASE64_STANDARD.encode("other:wrong");
+    let wrong_auth = BASE64_STANDARD.encode("other:wrong");
     let builder =
-        || FixtureBuilder::new().config(&format!(r#"{{"auths":{{"{}":{{"auth":"{wrong}"}}}}}}"#, registry.host()));
+        || FixtureBuilder::new().config(&format!(r#"{{"auths":{{"{}":{{"auth":"{wrong_auth}"}}}}}}"#, registry.host()));
     builder().login(&registry.host(), "me", PASSWORD).build().manifest(&registry, "a:1").expect("the login is right");
     let error = builder().build().manifest(&registry, "a:1").expect_err("the stored one is wrong");
     assert_eq!(error.kind, RegistryErrorKind::LoginRefused);

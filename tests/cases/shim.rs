@@ -228,9 +228,9 @@ fn the_shim_never_calls_itself() {
     let output = sandbox.command("sh").args(["-c", "cd front; PATH=:../real:/usr/bin:/bin; docker ps"]).run();
     assert_eq!((output.code, output.out().as_str()), (42, "docker[ps]\n"), "{}", output.err());
 
-    let alone = run(&["front", "other"], "docker");
-    assert_eq!((alone.code, alone.out().as_str()), (127, ""));
-    assert!(alone.err().starts_with("docker: there is no other docker after "), "{}", alone.err());
+    let shim_alone = run(&["front", "other"], "docker");
+    assert_eq!((shim_alone.code, shim_alone.out().as_str()), (127, ""));
+    assert!(shim_alone.err().starts_with("docker: there is no other docker after "), "{}", shim_alone.err());
     let last = run(&["real", "front"], fixture.file().to_str().unwrap());
     assert_eq!(last.code, 127);
     assert!(last.err().contains(&format!("hint: {}/real/docker comes before it", sandbox.path().display())));

@@ -89,8 +89,8 @@ fn apply_moves_latest_only_where_no_tag_is_named() {
     let two = format!("tags: [d]\n{UNTAGGED}---\ntags: [e]\n{UNTAGGED}");
     let _ = fixture.run(&["apply", "-f", &fixture.spec(&two)]).success();
     assert!(fixture.digest_or_none("d").is_some() && fixture.digest_or_none("d") == fixture.digest_or_none("e"));
-    let twice = format!("tags: [d]\n{UNTAGGED}---\ntags: [d]\n{UNTAGGED}");
-    let refused = fixture.run(&["apply", "-f", &fixture.spec(&twice)]);
+    let duplicate_specs = format!("tags: [d]\n{UNTAGGED}---\ntags: [d]\n{UNTAGGED}");
+    let refused = fixture.run(&["apply", "-f", &fixture.spec(&duplicate_specs)]);
     let expected = format!("{} would be published twice", fixture.registry.name("app:d"));
     assert_eq!((refused.code, refused.first_err_line()), (1, expected));
     // As for docker's verbs.

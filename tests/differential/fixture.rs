@@ -150,7 +150,7 @@ impl Fixture {
                     // Modes depend on the umask, and golden files must not depend on whose it is.
                     let under_umask = ["-c", "umask 022; exec \"$0\" \"$@\""];
                     let output = sandbox.command("sh").args(under_umask).arg(tool.program()).args(&args).run();
-                    let all_lines = args.iter().any(|a| a == "rm");
+                    let all_lines = args.iter().any(|arg| arg == "rm");
                     transcript.steps.push(self.step_result(line, &output, &sandbox, streams_only, all_lines));
                 }
                 Step::Served { target } => {
@@ -168,9 +168,9 @@ impl Fixture {
     }
 
     fn record_push(&self, args: &[String], touched: &mut BTreeSet<String>) {
-        if args.iter().any(|a| a == "push") {
+        if args.iter().any(|arg| arg == "push") {
             let prefix = format!("{}/", self.registry.name());
-            touched.extend(args.iter().filter_map(|a| a.strip_prefix(&prefix)).map(str::to_owned));
+            touched.extend(args.iter().filter_map(|arg| arg.strip_prefix(&prefix)).map(str::to_owned));
         }
     }
 

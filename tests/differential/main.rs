@@ -95,8 +95,8 @@ fn golden_file(script: &str) -> PathBuf {
 fn golden(script: &Script) -> Result<Transcript, String> {
     let file = golden_file(script.name);
     let hint = "UPDATE_GOLDENS=1 with docker on the PATH writes it";
-    let text = std::fs::read_to_string(&file).map_err(|e| format!("  {}: {e}; {hint}", file.display()))?;
-    let value = serde_json::from_str(&text).map_err(|e| format!("  {}: {e}", file.display()))?;
+    let text = std::fs::read_to_string(&file).map_err(|error| format!("  {}: {error}; {hint}", file.display()))?;
+    let value = serde_json::from_str(&text).map_err(|error| format!("  {}: {error}", file.display()))?;
     Transcript::from_json(&value).ok_or_else(|| format!("  {} is not a golden file", file.display()))
 }
 
@@ -111,7 +111,7 @@ fn docker_version() -> String {
 
 #[test]
 fn names_are_different_and_differences_name_scripts() {
-    let mut names: Vec<&str> = scripts().iter().map(|s| s.name).collect();
+    let mut names: Vec<&str> = scripts().iter().map(|script| script.name).collect();
     let count = names.len();
     names.sort_unstable();
     names.dedup();
@@ -119,7 +119,7 @@ fn names_are_different_and_differences_name_scripts() {
     assert!(count >= 70, "{count} scripts");
     for difference in DIFFERENCES {
         let mut known = scripts().into_iter().chain(alternating_tools::SCRIPTS.iter().copied());
-        let script = known.find(|s| s.name == difference.script).expect(difference.script);
+        let script = known.find(|script| script.name == difference.script).expect(difference.script);
         let known = matches!(difference.step, "*" | "served") || script.lines.contains(&difference.step);
         assert!(known, "{} has no step {}", difference.script, difference.step);
         assert!(difference.why.len() > 10);

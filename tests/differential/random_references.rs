@@ -8,9 +8,9 @@ use testkit::skip::skipped;
 
 use super::ours;
 
-const TEXTS: usize = 10_000;
+const TEXT_COUNT: usize = 10_000;
 const SEED: u64 = 2;
-const BATCH: usize = 200;
+const BATCH_SIZE: usize = 200;
 
 /// Docker's error when the store's directory for a name cannot exist; ours says that there is no such manifest.
 const TOO_LONG_TO_STORE: &str = "file name too long";
@@ -252,10 +252,10 @@ fn thousands_of_references_are_parsed_as_docker_does() {
         return skipped("references compared with docker's", "docker is not on the PATH");
     }
     let mut dice = RandomTexts(SEED);
-    let texts: Vec<String> = (0..TEXTS).map(|_| dice.text()).collect();
+    let texts: Vec<String> = (0..TEXT_COUNT).map(|_| dice.text()).collect();
     let sandbox = Sandbox::new();
     let (mut valid, mut kinds, mut different) = (0, BTreeSet::new(), Vec::new());
-    for batch in texts.chunks(BATCH) {
+    for batch in texts.chunks(BATCH_SIZE) {
         let [docker, ours] = [Tool::Docker, ours()].map(|tool| rm(&sandbox, &tool, batch).err());
         // A line of each for every name; ours adds hints at the end. `\r` is no end of a line here.
         let (mut docker, mut ours) = (docker.split('\n'), ours.split('\n'));
@@ -263,16 +263,16 @@ fn thousands_of_references_are_parsed_as_docker_does() {
             let (want, got) = (docker.next().unwrap_or_default(), ours.next().unwrap_or_default());
             valid += usize::from(want.starts_with("No such manifest: "));
             kinds.insert(kind(want).to_owned());
-            let none = want.ends_with(TOO_LONG_TO_STORE) && got.starts_with("No such manifest: ");
+            let is_too_long_only = want.ends_with(TOO_LONG_TO_STORE) && got.starts_with("No such manifest: ");
             // A control character is itself in docker's line and a question mark in ours.
             let want = want.replace(|c: char| c.is_control() && c != '\t', "?");
-            if want != got && !none {
+            if want != got && !is_too_long_only {
                 different.push(format!("{text:?}\n  docker: {want}\n  ours:   {got}"));
             }
         }
     }
-    println!("{TEXTS} references, {valid} of them valid, {} kinds of answers: {kinds:?}", kinds.len());
+    println!("{TEXT_COUNT} references, {valid} of them valid, {} kinds of answers: {kinds:?}", kinds.len());
     assert!(different.is_empty(), "{} differ:\n{}", different.len(), different.join("\n"));
     // The texts must reach every answer, or this test shows little.
-    assert!(valid > TEXTS / 10 && valid < TEXTS / 2 && kinds.len() >= 8, "{valid} {kinds:?}");
+    assert!(valid > TEXT_COUNT / 10 && valid < TEXT_COUNT / 2 && kinds.len() >= 8, "{valid} {kinds:?}");
 }

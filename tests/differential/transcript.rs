@@ -115,7 +115,7 @@ impl Transcript {
 }
 
 fn texts(values: &[Value]) -> Option<Vec<String>> {
-    values.iter().map(|v| Some(v.as_str()?.to_owned())).collect()
+    values.iter().map(|value| Some(value.as_str()?.to_owned())).collect()
 }
 
 fn delta(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) -> Map<String, Value> {
@@ -166,7 +166,7 @@ mod tests {
     use super::*;
 
     fn sample() -> Transcript {
-        let store = |names: &[&str]| names.iter().map(|n| ((*n).to_owned(), "0644 {}".to_owned())).collect();
+        let store = |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), "0644 {}".to_owned())).collect();
         let step =
             |line: &str, names: &[&str]| StepResult { line: line.into(), store: store(names), ..StepResult::default() };
         let mut sample = Transcript { steps: vec![step("a", &["x", "y"]), step("b", &["y"])], ..Transcript::default() };

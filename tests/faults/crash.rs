@@ -53,7 +53,7 @@ fn check(case: &'static Case) {
     let fixture = Fixture::new(case);
     let sandbox = fixture.prepare_home();
     let before = fixture.state(&sandbox);
-    let (output, log) = fixture.traced(&sandbox, &[]);
+    let (output, log) = fixture.run_traced(&sandbox, &[]);
     assert_eq!(output.code, 0, "{}", output.err());
     let after = fixture.state(&sandbox);
     assert_ne!(before, after);
@@ -143,7 +143,7 @@ fn adding_leaves_every_entry_old_or_new() {
 
 #[test]
 fn removing_images_leaves_every_entry_old_or_new() {
-    check(&TAKE_OUT);
+    check(&REMOVE);
 }
 
 #[test]
@@ -218,11 +218,11 @@ fn a_full_disk_leaves_the_draft_unchanged() {
     if let Some(reason) = no_strace() {
         return skipped("failures half-way on a full disk", &reason);
     }
-    for case in [&REPLACE, &REPLACE_BACK, &ADD, &TAKE_OUT, &ANNOTATE_THE_LIST] {
+    for case in [&REPLACE, &REPLACE_BACK, &ADD, &REMOVE, &ANNOTATE_THE_LIST] {
         let fixture = Fixture::new(case);
         let sandbox = fixture.prepare_home();
         let before = fixture.state(&sandbox);
-        let (output, log) = fixture.traced(&sandbox, &[]);
+        let (output, log) = fixture.run_traced(&sandbox, &[]);
         assert_eq!(output.code, 0, "{}", output.err());
         let (after, calls) = (fixture.state(&sandbox), calls(&log, &sandbox.store()));
         let store_paths = store_paths(&calls, &sandbox.docker_config());
@@ -267,7 +267,7 @@ const REPLACE_BACK: Case = Case {
 
 const ADD: Case = Case { name: "add", before: &["create {L} 0 1 2"], command: "add {L} 3 {X}", by_entry: true };
 
-const TAKE_OUT: Case =
+const REMOVE: Case =
     Case { name: "remove", before: &["create {L} 0 1 2 {X}"], command: "remove {L} linux/amd64", by_entry: true };
 
 const APPLY: Case = Case {

@@ -19,26 +19,26 @@ mod verbs;
 use std::collections::BTreeSet;
 
 use crate::{is_whole, variable};
-use case::{Case, InjectedFault, Plan, clean};
+use case::{Case, InjectedFault, Plan, clean_run};
 use commands::{COMMANDS, Command};
 use fixture::{ClientAuth, Side};
 use runner::{Totals, run_all};
 
 /// Runs by chance in `make faults`, and in `make test`.
-const RUNS: u64 = 2000;
-const RUNS_SAMPLED: u64 = 600;
+const RANDOM_RUNS: u64 = 2000;
+const RANDOM_RUNS_SAMPLED: u64 = 600;
 /// Concurrent runs that use the processor.
-const BUSY: usize = 6;
+const BUSY_RUNS: usize = 6;
 /// Concurrent runs that wait for a registry that does not answer.
-const WAITING: usize = 24;
+const WAITING_RUNS: usize = 24;
 /// In `make test` the faults are spread over this many requests of a command, and then over the next ones.
-const PARTS: usize = 5;
+const SAMPLED_REQUESTS: usize = 5;
 /// How often each fault is tried for a command in `make test`.
-const ENOUGH: usize = 2;
+const FAULT_TRIES: usize = 2;
 
 /// Every request of a command, in the order of a run without parallel requests.
 fn requests(command: &'static Command, auth: ClientAuth) -> Vec<(Side, usize)> {
-    let clean = clean(command, auth);
+    let clean = clean_run(command, auth);
     let numbers = |side| (1..=clean.requests(side)).map(move |number| (side, number));
     Side::BOTH.into_iter().flat_map(numbers).collect()
 }
@@ -52,7 +52,7 @@ fn one_by_one(
     let mut cases = Vec::new();
     for command in COMMANDS.iter().filter(|command| chosen(command)) {
         let requests = requests(command, auth);
-        let parts = if is_whole() { 1 } else { requests.len().min(PARTS).max(requests.len() / ENOUGH) };
+        let parts = if is_whole() { 1 } else { requests.len().min(SAMPLED_REQUESTS).max(requests.len() / FAULT_TRIES) };
         for (place, (side, number)) in requests.into_iter().enumerate() {
             let faults = faults(command).into_iter().enumerate().filter(|(at, _)| at % parts == place % parts);
             let plan = |fault| Plan::OneFault { side, number, fault };
@@ -66,7 +66,7 @@ fn one_by_one(
 fn assert_met(totals: &Totals, faults: impl Fn(&Command) -> Vec<InjectedFault>) {
     for command in COMMANDS {
         let all: BTreeSet<String> = faults(command).iter().map(InjectedFault::name).collect();
-        let met = totals.met(command.name);
+        let met = totals.met_faults(command.name);
         assert!(met.is_empty() || all.is_subset(&met), "{}: {:?}", command.name, all.difference(&met));
     }
 }
@@ -74,7 +74,7 @@ fn assert_met(totals: &Totals, faults: impl Fn(&Command) -> Vec<InjectedFault>) 
 #[test]
 fn each_request_fails_in_every_way() {
     let totals =
-        run_all("each request, sent once", &one_by_one(|_| true, ClientAuth::Bearer, InjectedFault::all), BUSY);
+        run_all("each request, sent once", &one_by_one(|_| true, ClientAuth::Bearer, InjectedFault::all), BUSY_RUNS);
     totals.show();
     assert_met(&totals, InjectedFault::all);
 }
@@ -83,7 +83,7 @@ fn each_request_fails_in_every_way() {
 fn each_request_fails_in_every_way_and_is_sent_again() {
     let cases = one_by_one(|_| true, ClientAuth::Basic, InjectedFault::all);
     let cases: Vec<Case> = cases.into_iter().map(|case| case.retries(2)).collect();
-    let totals = run_all("each request, sent again", &cases, BUSY);
+    let totals = run_all("each request, sent again", &cases, BUSY_RUNS);
     totals.show();
     assert_met(&totals, InjectedFault::all);
 }
@@ -92,7 +92,7 @@ fn each_request_fails_in_every_way_and_is_sent_again() {
 #[test]
 fn each_request_without_a_response_ends_at_the_timeout() {
     let cases = one_by_one(Command::is_ours, ClientAuth::Bearer, |_| InjectedFault::stalls());
-    let totals = run_all("each request, never answered", &cases, WAITING);
+    let totals = run_all("each request, never answered", &cases, WAITING_RUNS);
     totals.show();
     assert_met(&totals, |_| InjectedFault::stalls());
 }
@@ -106,11 +106,11 @@ fn each_command_reports_an_unreachable_token_server() {
             cases.extend(down);
         }
     }
-    run_all("no token server", &cases, BUSY).show();
+    run_all("no token server", &cases, BUSY_RUNS).show();
 }
 
 fn runs() -> u64 {
-    if is_whole() { RUNS } else { RUNS_SAMPLED }
+    if is_whole() { RANDOM_RUNS } else { RANDOM_RUNS_SAMPLED }
 }
 
 #[test]
@@ -120,17 +120,17 @@ fn random_faults_leave_a_consistent_state() {
         None => 1..variable("FAULT_RUNS").unwrap_or_else(runs) + 1,
     };
     let cases: Vec<Case> = seeds.map(Case::by_chance).collect();
-    run_all("by chance", &cases, BUSY).show();
+    run_all("by chance", &cases, BUSY_RUNS).show();
 }
 
 #[test]
 fn random_faults_and_stalls_leave_a_consistent_state() {
     let cases: Vec<Case> = (1..=runs() / 10).map(|seed| Case::by_chance(seed).with_stalls()).collect();
-    run_all("by chance, some never answered", &cases, WAITING).show();
+    run_all("by chance, some never answered", &cases, WAITING_RUNS).show();
 }
 
 #[test]
 fn random_faults_of_the_real_process_leave_a_consistent_state() {
     let cases: Vec<Case> = (1..=60).map(|seed| Case::by_chance(seed).by_program()).collect();
-    run_all("by chance, the program itself", &cases, WAITING).show();
+    run_all("by chance, the program itself", &cases, WAITING_RUNS).show();
 }

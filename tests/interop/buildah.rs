@@ -5,8 +5,8 @@ use testkit::skip::not_possible_here;
 use crate::compare::{entries, parse, platforms};
 use crate::fixture::Fixture;
 
-const LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
-const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+const LIST_TYPE: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
+const INDEX_TYPE: &str = "application/vnd.oci.image.index.v1+json";
 
 fn buildah() -> Option<Fixture> {
     let fixture = Fixture::new("buildah", "1.28.2")?;
@@ -24,7 +24,7 @@ fn buildah_publishes_an_empty_list_without_a_warning() {
     let Some(fixture) = buildah() else { return };
     fixture.run_ok("buildah manifest push --all probe docker://{R}/theirs:t");
     let theirs = parse(&fixture.served("theirs:t"));
-    assert_eq!((&theirs["mediaType"], entries(&theirs).len()), (&LIST.into(), 0));
+    assert_eq!((&theirs["mediaType"], entries(&theirs).len()), (&LIST_TYPE.into(), 0));
     let words = "{R}/theirs:t is a manifest list with no images";
     fixture.run_failing(&format!("{} create {{R}}/copy:t {{R}}/theirs:t", crate::OURS), 1, words);
 }
@@ -60,7 +60,7 @@ fn buildah_turns_our_index_into_a_docker_list_of_oci_images() {
     fixture.run_ok("buildah manifest push --all l docker://{R}/theirs:t");
     let lost = fixture.lost_parts(&ours, "theirs:t");
     assert_eq!(lost, ["bytes", "media type", "annotations", "annotations of entries"]);
-    assert_eq!(parse(&fixture.served("theirs:t"))["mediaType"], LIST);
+    assert_eq!(parse(&fixture.served("theirs:t"))["mediaType"], LIST_TYPE);
     fixture.assert_copied_unchanged("theirs:t");
     fixture.run_ok("buildah manifest push --all --format oci l docker://{R}/theirs:oci");
     assert_eq!(fixture.lost_parts(&ours, "theirs:oci"), ["bytes", "annotations", "annotations of entries"]);
@@ -84,10 +84,10 @@ fn buildah_publishes_a_list_with_an_annotated_entry_as_an_index() {
     let added = fixture.run_ok("buildah manifest add --annotation e=f --os-version 5 probe docker://{R}/oci:arm64");
     let digest = testkit::image::sha256(&fixture.served("oci:arm64"));
     assert!(added.trim_end().ends_with(&format!(": {digest}")), "{added}");
-    assert_eq!(parse(fixture.run_ok("buildah manifest inspect probe").as_bytes())["mediaType"], LIST);
+    assert_eq!(parse(fixture.run_ok("buildah manifest inspect probe").as_bytes())["mediaType"], LIST_TYPE);
     fixture.run_ok("buildah manifest push --all probe docker://{R}/theirs:t");
     let theirs = parse(&fixture.served("theirs:t"));
-    assert_eq!(theirs["mediaType"], INDEX);
+    assert_eq!(theirs["mediaType"], INDEX_TYPE);
     assert_eq!(theirs["manifests"][1]["annotations"]["e"], "f");
     fixture.assert_copied_unchanged("theirs:t");
 }

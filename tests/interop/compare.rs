@@ -6,7 +6,7 @@ use serde_json::Value;
 type Part = (&'static str, fn(&Value) -> Value);
 
 /// What is compared of a list, in the order in which differences are named.
-const PARTS: &[Part] = &[
+const COMPARED_PARTS: &[Part] = &[
     ("media type", |list| list["mediaType"].clone()),
     ("artifact type", |list| list["artifactType"].clone()),
     ("annotations", |list| list["annotations"].clone()),
@@ -34,7 +34,7 @@ pub(super) fn differences(before: &[u8], after: &[u8]) -> Vec<&'static str> {
         return Vec::new();
     }
     let (before, after) = (parse(before), parse(after));
-    let differ = PARTS.iter().filter(|(_, part)| sorted(part(&before)) != sorted(part(&after)));
+    let differ = COMPARED_PARTS.iter().filter(|(_, part)| sorted(part(&before)) != sorted(part(&after)));
     let mut names: Vec<&str> = differ.map(|(name, _)| *name).collect();
     // What is not there any more has no order, and no neighbour to be compared with.
     let other_number = names.contains(&"number of entries");

@@ -9,7 +9,7 @@ use testkit::skip::{not_possible_here, skipped};
 use crate::compare::{parse, platforms};
 use crate::fixture::Fixture;
 
-const WHAT: &str = "lists beside ctr";
+const CHECK: &str = "lists beside ctr";
 
 /// The registry and a running containerd, which ends with it.
 struct Containerd {
@@ -28,7 +28,7 @@ impl Containerd {
     fn start() -> Option<Self> {
         let fixture = Fixture::new("ctr", "1.6.20")?;
         if !on_path("containerd") {
-            skipped(WHAT, "containerd is not on the PATH");
+            skipped(CHECK, "containerd is not on the PATH");
             return None;
         }
         let dir = fixture.dir().display().to_string();
@@ -53,7 +53,7 @@ impl Containerd {
             let ended = containerd.daemon.try_wait().expect("it can be waited for").is_some();
             if ended || Instant::now() > deadline {
                 let log = std::fs::read_to_string(containerd.fixture.dir().join("log")).unwrap_or_default();
-                not_possible_here(WHAT, &format!("containerd needs root: {}", log.lines().last().unwrap_or_default()));
+                not_possible_here(CHECK, &format!("containerd needs root: {}", log.lines().last().unwrap_or_default()));
                 return None;
             }
             std::thread::sleep(Duration::from_millis(20));

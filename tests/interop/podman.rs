@@ -6,8 +6,8 @@ use crate::compare::{entries, parse, platforms};
 use crate::fixture::Fixture;
 
 /// The list that podman has of its own.
-const LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
-const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+const LIST_TYPE: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
+const INDEX_TYPE: &str = "application/vnd.oci.image.index.v1+json";
 
 fn podman() -> Option<Fixture> {
     let fixture = Fixture::new("podman", "4.3.1")?;
@@ -33,7 +33,7 @@ fn push_through_podman(fixture: &Fixture, kind: &str) -> Vec<u8> {
 fn podman_writes_null_for_the_entries_of_a_new_list() {
     let Some(fixture) = podman() else { return };
     let shown = parse(fixture.run_ok("podman manifest inspect probe").as_bytes());
-    assert_eq!(shown, serde_json::json!({"schemaVersion": 2, "mediaType": LIST, "manifests": null}));
+    assert_eq!(shown, serde_json::json!({"schemaVersion": 2, "mediaType": LIST_TYPE, "manifests": null}));
 }
 
 #[test]
@@ -48,10 +48,10 @@ fn podman_exists_has_its_own_exit_code_for_an_invalid_name() {
 fn podman_pushes_docker_images_as_an_oci_index() {
     let Some(fixture) = podman() else { return };
     fixture.run_ok("podman manifest create l {R}/app:amd64 {R}/app:arm64");
-    assert_eq!(parse(fixture.run_ok("podman manifest inspect l").as_bytes())["mediaType"], LIST);
+    assert_eq!(parse(fixture.run_ok("podman manifest inspect l").as_bytes())["mediaType"], LIST_TYPE);
     fixture.run_ok("podman manifest push --all l docker://{R}/theirs:t");
     let theirs = parse(&fixture.served("theirs:t"));
-    assert_eq!(theirs["mediaType"], INDEX);
+    assert_eq!(theirs["mediaType"], INDEX_TYPE);
     let ours = fixture.publish("docker");
     let lost = fixture.lost_parts(&ours, "theirs:t");
     assert_eq!(lost, ["bytes", "media type"], "the images are the same");
@@ -157,7 +157,7 @@ fn podman_lists_a_nested_index_as_an_image_for_this_machine() {
     fixture.publish("nested");
     fixture.run_ok("podman manifest add --all probe docker://{R}/ours:nested");
     let shown = parse(fixture.run_ok("podman manifest inspect probe").as_bytes());
-    let inner = entries(&shown).iter().find(|entry| entry["mediaType"] == INDEX).expect("the index as an entry");
+    let inner = entries(&shown).iter().find(|entry| entry["mediaType"] == INDEX_TYPE).expect("the index as an entry");
     assert_eq!((&inner["platform"]["os"], &inner["platform"]["architecture"]), (&"linux".into(), &"amd64".into()));
 }
 

@@ -172,7 +172,7 @@ fn a_copied_store_has_the_same_drafts() {
                 let list = format!("{}/l:{draft}", versions.fixture.registry.host());
                 let run = versions.fixture.sandbox.command(OURS).env("DOCKER_CONFIG", &config);
                 let pushed = run.args(["push", &list]).run().success();
-                let position = DRAFTS.iter().position(|it| *it == draft).expect("a draft");
+                let position = DRAFTS.iter().position(|known| *known == draft).expect("a draft");
                 assert_eq!(pushed.out().lines().last(), Some(versions.digests[position].as_str()), "{draft}");
             }
             continue;

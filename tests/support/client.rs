@@ -241,13 +241,13 @@ fn body(reply: &ClientResponse, bytes: &[u8]) -> io::Result<Vec<u8>> {
 
 /// The chunks joined; `None` when one is cut short or the last is missing.
 fn dechunk(mut bytes: &[u8]) -> Option<Vec<u8>> {
-    let mut out = Vec::new();
+    let mut body = Vec::new();
     while let Ok(httparse::Status::Complete((start, size))) = httparse::parse_chunk_size(bytes) {
         if size == 0 {
-            return Some(out);
+            return Some(body);
         }
         let end = start.checked_add(usize::try_from(size).ok()?)?;
-        out.extend_from_slice(bytes.get(start..end)?);
+        body.extend_from_slice(bytes.get(start..end)?);
         bytes = bytes.get(end + 2..)?;
     }
     None

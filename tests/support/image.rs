@@ -302,11 +302,11 @@ fn descriptor(family: Family, media_type: &str, bytes: &[u8]) -> Value {
 fn to_json(value: &Value, indent: Option<usize>) -> Vec<u8> {
     let Some(width) = indent else { return value.to_string().into_bytes() };
     let spaces = vec![b' '; width];
-    let mut out = Vec::new();
+    let mut encoded = Vec::new();
     let formatter = serde_json::ser::PrettyFormatter::with_indent(&spaces);
-    let mut serializer = serde_json::Serializer::with_formatter(&mut out, formatter);
+    let mut serializer = serde_json::Serializer::with_formatter(&mut encoded, formatter);
     value.serialize(&mut serializer).expect("a JSON value always serialises into memory");
-    out
+    encoded
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 
 pub use request_parser::Request;
 
-use crate::tcp_proxy::{CHUNK, SocketPair, TcpProxy, lock};
+use crate::tcp_proxy::{CHUNK_SIZE, SocketPair, TcpProxy, lock};
 use request_parser::{Event, RequestParser};
 
 /// What crossed a link since it was started or last asked by [`LatencyLink::take`].
@@ -153,7 +153,7 @@ fn read(
     queue: &Sender<Chunk>,
     mut on_bytes: impl FnMut(&[u8]),
 ) {
-    let mut buffer = vec![0; CHUNK];
+    let mut buffer = vec![0; CHUNK_SIZE];
     loop {
         let length = match socket.read(&mut buffer) {
             Ok(length) => length,

@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     /// The peak of a shell that has held so many bytes of text, and holds them no more.
-    fn after(bytes: u64) -> u64 {
+    fn shell_peak_after(bytes: u64) -> u64 {
         let script = format!("x=$(head -c {bytes} /dev/zero | tr '\\0' x); x=; echo done; read y");
         let mut command = Command::new("sh");
         command.args(["-c", &script]).stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -41,7 +41,7 @@ mod tests {
 
     #[test]
     fn the_peak_of_a_process_includes_freed_memory() {
-        let (small, large) = (after(1), after(32 << 20));
+        let (small, large) = (shell_peak_after(1), shell_peak_after(32 << 20));
         assert!(small < 8 << 10 && large > small + (30 << 10), "{small} kB, {large} kB");
     }
 }

@@ -140,11 +140,11 @@ impl RealRegistry {
     /// # Errors
     /// `docker-registry is not on the PATH…` where there is none; its own log where it would not start.
     pub fn start(config: &RealConfig) -> Result<Self, String> {
-        let dir = tempfile::Builder::new().prefix("registry-").tempdir().map_err(|e| e.to_string())?;
+        let dir = tempfile::Builder::new().prefix("registry-").tempdir().map_err(|error| error.to_string())?;
         let config_file = dir.path().join("config.yml");
-        std::fs::write(&config_file, config.yaml(&dir.path().join("storage"))).map_err(|e| e.to_string())?;
-        let log = std::fs::File::create(dir.path().join("log")).map_err(|e| e.to_string())?;
-        let errors = log.try_clone().map_err(|e| e.to_string())?;
+        std::fs::write(&config_file, config.yaml(&dir.path().join("storage"))).map_err(|error| error.to_string())?;
+        let log = std::fs::File::create(dir.path().join("log")).map_err(|error| error.to_string())?;
+        let errors = log.try_clone().map_err(|error| error.to_string())?;
         let missing = "docker-registry is not on the PATH (Debian and Ubuntu: apt-get install docker-registry)";
         let program = find_on_path("docker-registry").ok_or(missing)?;
         let mut command = match &config.netns {
@@ -167,7 +167,7 @@ impl RealRegistry {
             .stderr(errors)
             .current_dir(dir.path())
             .spawn()
-            .map_err(|e| format!("docker-registry cannot be run: {e}"))?;
+            .map_err(|error| format!("docker-registry cannot be run: {error}"))?;
         match wait_for_port(&mut child, &dir.path().join("log")) {
             Ok(port) => Ok(Self { child, addr: SocketAddr::new(config.addr, port), dir }),
             Err(reason) => {

@@ -8,7 +8,7 @@ use std::net::{Shutdown, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use crate::tcp_proxy::{CHUNK, SocketPair, TcpProxy, lock};
+use crate::tcp_proxy::{CHUNK_SIZE, SocketPair, TcpProxy, lock};
 
 /// A way that bytes go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -109,7 +109,7 @@ fn forward(pair: &SocketPair, direction: Direction, number: usize, shared: &Shar
         Direction::ToServer => (&pair.client, &pair.server),
         Direction::ToClient => (&pair.server, &pair.client),
     };
-    let mut buffer = vec![0; CHUNK];
+    let mut buffer = vec![0; CHUNK_SIZE];
     loop {
         let length = match from.read(&mut buffer) {
             Ok(length) => length,

@@ -120,7 +120,7 @@ impl Sandbox {
     pub fn write(&self, relative: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path().join(relative);
         std::fs::create_dir_all(path.parent().expect("a file has a parent")).expect("directories");
-        std::fs::write(&path, bytes).unwrap_or_else(|e| panic!("cannot write {}: {e}", path.display()));
+        std::fs::write(&path, bytes).unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
         path
     }
 
@@ -190,7 +190,7 @@ pub fn tree(root: &Path) -> BTreeMap<String, (u32, Vec<u8>)> {
 }
 
 fn walk(dir: &Path, prefix: &str, found: &mut BTreeMap<String, (u32, Vec<u8>)>) {
-    let entries = std::fs::read_dir(dir).unwrap_or_else(|e| panic!("cannot list {}: {e}", dir.display()));
+    let entries = std::fs::read_dir(dir).unwrap_or_else(|error| panic!("cannot list {}: {error}", dir.display()));
     for entry in entries {
         let entry = entry.expect("a directory entry");
         let name = entry.file_name().to_string_lossy().into_owned();

@@ -186,10 +186,10 @@ impl Schemas {
         };
         match keyword {
             "type" => require(match rule {
-                Value::Array(types) => types.iter().any(|one| is_of_type(value, one)),
+                Value::Array(types) => types.iter().any(|expected| is_of_type(value, expected)),
                 one => is_of_type(value, one),
             }),
-            "enum" => require(rules().any(|one| one == value)),
+            "enum" => require(rules().any(|allowed| allowed == value)),
             "const" => require(rule == value),
             "not" => require(!self.evaluate(document, rule, value, at).violations.is_empty()),
             "pattern" => {
@@ -208,16 +208,15 @@ impl Schemas {
                 None => require(false),
             },
             "anyOf" | "oneOf" => {
-                let alternatives: Vec<Validation> =
-                    rules().map(|one| self.evaluate(document, one, value, at)).collect();
-                let good = alternatives.iter().filter(|one| one.violations.is_empty()).count();
-                if good == 0 {
-                    let violations: Vec<String> = alternatives.into_iter().flat_map(|one| one.violations).collect();
+                let validations = rules().map(|branch| self.evaluate(document, branch, value, at));
+                let (matching, failed): (Vec<_>, Vec<_>) = validations.partition(|branch| branch.violations.is_empty());
+                if matching.is_empty() {
+                    let violations: Vec<String> = failed.into_iter().flat_map(|branch| branch.violations).collect();
                     result.violations.push(format!("{at}: none of {keyword} holds: {violations:?}"));
-                } else if keyword == "oneOf" && good > 1 {
+                } else if keyword == "oneOf" && matching.len() > 1 {
                     require(false);
                 } else {
-                    alternatives.into_iter().filter(|one| one.violations.is_empty()).for_each(|one| result.add(one));
+                    matching.into_iter().for_each(|branch| result.add(branch));
                 }
             }
             "items" => {

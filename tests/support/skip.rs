@@ -5,16 +5,16 @@ use std::io::Write;
 /// Says on standard error (past libtest's capture) that something was not checked, and adds the line to the file
 /// that `DOCKER_MANIFEST_SKIPS` names, which `.ci/run` reads.
 pub fn skipped(check: &str, reason: &str) {
-    say(&format!("SKIPPED: {check}: {reason}\n"));
+    print_skip(&format!("SKIPPED: {check}: {reason}\n"));
 }
 
 /// Says the same of a check that no package makes possible: it needs root, a mount, a file system or another version of
 /// a tool. `.ci/run` lists these and does not fail.
 pub fn not_possible_here(check: &str, reason: &str) {
-    say(&format!("NOT POSSIBLE HERE: {check}: {reason}\n"));
+    print_skip(&format!("NOT POSSIBLE HERE: {check}: {reason}\n"));
 }
 
-fn say(line: &str) {
+fn print_skip(line: &str) {
     let _ = std::io::stderr().write_all(line.as_bytes());
     if let Some(file) = skips_file() {
         let opened = std::fs::OpenOptions::new().create(true).append(true).open(file);

@@ -202,8 +202,8 @@ impl Prober<'_> {
         if served.media_type != manifest.media_type {
             return Ok(ProbeResult::Remark(format!("it is served as {:?}", served.media_type)));
         }
-        let late = || format!("what was put is not served at once, but after {}", format_duration(waited));
-        Ok(if waited.is_zero() { ProbeResult::Works } else { ProbeResult::Remark(late()) })
+        let lag_remark = || format!("what was put is not served at once, but after {}", format_duration(waited));
+        Ok(if waited.is_zero() { ProbeResult::Works } else { ProbeResult::Remark(lag_remark()) })
     }
 
     /// Records a manifest that was put. A refused one was not created. After any other failure it may have been.

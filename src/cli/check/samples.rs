@@ -205,11 +205,11 @@ impl FormatSamples {
         let images: Vec<SampleManifest> =
             parts.iter().map(|part| part.manifest(format, None)).collect::<Result<_, _>>()?;
         let descriptors = image_descriptors(parts, &images);
-        let of = |number: usize| {
+        let list = |number: usize| {
             let manifests = descriptors.iter().take(number).cloned().collect();
             index(Index { manifests, ..Index::default() }, format, 2)
         };
-        Ok(FormatSamples { list: of(descriptors.len())?, list_by_digest: of(2)?, list_to_untag: of(1)?, images })
+        Ok(FormatSamples { list: list(descriptors.len())?, list_by_digest: list(2)?, list_to_untag: list(1)?, images })
     }
 }
 

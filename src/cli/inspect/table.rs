@@ -37,12 +37,12 @@ fn has_annotations(node: &InspectNode) -> bool {
 /// The table. With `is_verbose` it has whole digests and the blobs of images.
 pub(crate) fn table(node: &InspectNode, is_verbose: bool) -> Table {
     let headers = ["PLATFORM", "DIGEST", "SIZE", "TYPE"];
-    let more = ["LAYERS", "TOTAL SIZE"];
+    let size_headers = ["LAYERS", "TOTAL SIZE"];
     let short = if is_verbose { ShortDigests::full() } else { ShortDigests::distinguishing(all_digests(node)) };
     let rows = Rows { short, is_verbose, has_annotations: has_annotations(node) };
-    let more: &[&str] = if is_verbose { &more } else { &[] };
+    let size_headers: &[&str] = if is_verbose { &size_headers } else { &[] };
     let last: &[&str] = if rows.has_annotations { &["ANNOTATIONS"] } else { &[] };
-    let mut table = Table::new(&[&headers[..], more, last].concat());
+    let mut table = Table::new(&[&headers[..], size_headers, last].concat());
     match &node.contents {
         NodeContents::List(children) => {
             rows.referrers(&mut table, node, None, "");

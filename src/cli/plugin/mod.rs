@@ -208,9 +208,9 @@ mod tests {
 
     #[test]
     fn the_standalone_program_has_its_own_name() {
-        let alone = called(&["/bin/docker-manifest", "--config", "", "create", "manifest"]);
-        assert_eq!((alone.name.as_str(), alone.config_dir.clone()), ("docker-manifest", None));
-        assert_eq!(alone.action, run(&["create", "manifest"]));
+        let standalone = called(&["/bin/docker-manifest", "--config", "", "create", "manifest"]);
+        assert_eq!((standalone.name.as_str(), standalone.config_dir.clone()), ("docker-manifest", None));
+        assert_eq!(standalone.action, run(&["create", "manifest"]));
         assert_eq!(called(&["docker-manifest", "manifest", "create"]).name, "docker manifest");
         assert_eq!(called(&["renamed", "manifest"]).action, run(&["manifest"]));
         assert_eq!(called(&[]).name, "docker-manifest");
@@ -247,9 +247,9 @@ mod tests {
         };
         let by_docker = called(&["docker-manifests", "__complete", "manifests", "push", ""]);
         assert_eq!(by_docker.action, complete(&["push", ""], true));
-        let alone = called(&["docker-manifest", "__completeNoDesc", "--config", "/c", "push", "-"]);
-        assert_eq!(alone.action, complete(&["push", "-"], false));
-        assert_eq!(alone.config_dir, Some(PathBuf::from("/c")));
+        let standalone = called(&["docker-manifest", "__completeNoDesc", "--config", "/c", "push", "-"]);
+        assert_eq!(standalone.action, complete(&["push", "-"], false));
+        assert_eq!(standalone.config_dir, Some(PathBuf::from("/c")));
         assert_eq!(called(&["docker-manifest", "__complete", "manifest"]).action, complete(&["manifest"], true));
         assert_eq!(called(&["docker-manifest", "__complete"]).action, complete(&[], true));
     }

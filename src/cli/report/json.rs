@@ -81,16 +81,16 @@ fn failure(error: &CommandError, certificates: &Path) -> Value {
             errors = each(several);
         }
     }
-    let about = error.describe();
-    let registry_error = about.registry_error;
+    let description = error.describe();
+    let registry_error = description.registry_error;
     let request = registry_error.and_then(|error| error.request.as_ref());
     let mut failure = json!({
-        "kind": about.kind,
+        "kind": description.kind,
         // The first line of the text form.
         "message": message,
         "causes": causes,
         "hints": hints,
-        "reference": about.reference,
+        "reference": description.reference,
         "registry": registry_error.map(|error| &error.registry),
         "status": registry_error.and_then(|error| error.status),
         "request": request.map(ToString::to_string),
@@ -103,12 +103,12 @@ fn failure(error: &CommandError, certificates: &Path) -> Value {
         // The registry's error codes, and the `detail` of its error.
         "codes": registry_error.map(|error| error.codes()),
         "detail": registry_error.and_then(|error| error.body.as_ref()).and_then(|body| body.detail.as_ref()),
-        "path": about.path.map(|path| path.display().to_string()),
-        "line": about.position.map(|(line, _)| line),
-        "column": about.position.map(|(_, column)| column),
+        "path": description.path.map(|path| path.display().to_string()),
+        "line": description.position.map(|(line, _)| line),
+        "column": description.position.map(|(_, column)| column),
         // The missing platforms, and those that must not be there.
-        "missing": about.missing,
-        "extra": about.extra,
+        "missing": description.missing,
+        "extra": description.extra,
         // For a list with several tags: which tags were moved.
         "tags": tags,
         // Each of several failures.

@@ -311,8 +311,8 @@ mod tests {
         ] {
             assert_eq!(read(&archive(&[(name, kind, b"")])).unwrap_err(), format!("{name}: {reason}"));
         }
-        let twice = archive(&[("a", Regular, b"1"), ("./a", Regular, b"2")]);
-        assert_eq!(read(&twice).unwrap_err(), "./a: it is there twice");
+        let duplicates = archive(&[("a", Regular, b"1"), ("./a", Regular, b"2")]);
+        assert_eq!(read(&duplicates).unwrap_err(), "./a: it is there twice");
         let sparse = archive(&[("x", EntryType::XHeader, b"22 GNU.sparse.major=1\n"), ("a", Regular, b"")]);
         assert_eq!(read(&sparse).unwrap_err(), "a member: it is a sparse file");
     }

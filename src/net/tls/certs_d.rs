@@ -91,19 +91,19 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
 }
 
 fn read_pair(cert: &Path, key: &Path, provider: &CryptoProvider) -> Result<CertifiedKey, String> {
-    let about = |path: &Path, reason: &str| format!("{}: {reason}", path.display());
-    let bad_cert = || about(cert, "no usable PEM certificate");
+    let named = |path: &Path, reason: &str| format!("{}: {reason}", path.display());
+    let bad_cert = || named(cert, "no usable PEM certificate");
     let pem = read(cert)?;
     let chain = CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>().map_err(|_| bad_cert())?;
     if chain.is_empty() || chain.iter().any(|certificate| issuer(certificate).is_none()) {
         return Err(bad_cert());
     }
     let private = PrivateKeyDer::from_pem_slice(&read(key)?)
-        .map_err(|_| about(key, "no PEM private key (one with a passphrase cannot be used)"))?;
+        .map_err(|_| named(key, "no PEM private key (one with a passphrase cannot be used)"))?;
     let signer = provider
         .key_provider
         .load_private_key(private)
-        .map_err(|_| about(key, "not a private key of a kind that can be used (RSA, ECDSA P-256 or P-384, Ed25519)"))?;
+        .map_err(|_| named(key, "not a private key of a kind that can be used (RSA, ECDSA P-256 or P-384, Ed25519)"))?;
     let pair = CertifiedKey::new(chain, signer);
     match pair.keys_match() {
         Err(Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {

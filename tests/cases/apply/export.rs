@@ -24,10 +24,10 @@ fn export_of_a_published_index_applies_to_the_same_list() {
     let (amd64, arm64) = (image("amd64"), Image::oci().platform("linux", "arm64").variant("v8").layer("arm").build());
     let windows = Image::oci().platform("windows", "amd64").os_version("10.0.1").os_features(&["x"]).layer("w").build();
     // The lists say less of two images than these do.
-    let bare = json!({ "architecture": "arm64", "os": "linux" });
+    let platform_without_variant = json!({ "architecture": "arm64", "os": "linux" });
     let bare_windows = json!({ "architecture": "amd64", "os": "windows" });
     let index = Index::oci()
-        .image_with(&arm64, bare, &[("$of", "the entry: \"arm\"")])
+        .image_with(&arm64, platform_without_variant, &[("$of", "the entry: \"arm\"")])
         .image(&amd64)
         .image(&windows)
         .image_with(&windows, bare_windows, &[])

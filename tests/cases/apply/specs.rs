@@ -7,25 +7,26 @@ use testkit::loopback::Registry;
 
 use super::{Fixture, image, text};
 
-const FIVE: [&str; 5] = ["s390x", "amd64", "riscv64", "arm64", "ppc64le"];
+const ARCHITECTURES: [&str; 5] = ["s390x", "amd64", "riscv64", "arm64", "ppc64le"];
 
-fn five(target: &str) -> String {
-    let lines: String = FIVE.iter().map(|name| format!("  - image: '@src/{name}:1'\n")).collect();
+fn spec_of_five(target: &str) -> String {
+    let lines: String = ARCHITECTURES.iter().map(|name| format!("  - image: '@src/{name}:1'\n")).collect();
     format!("image: '{target}'\nmanifests:\n{lines}")
 }
 
 #[test]
 fn apply_sends_the_requests_of_create_and_push_and_leaves_no_draft() {
-    let fixture = Fixture::with_sources(&FIVE);
-    let applied = fixture.apply(&five("@app:1"), &[]).success();
+    let fixture = Fixture::with_sources(&ARCHITECTURES);
+    let applied = fixture.apply(&spec_of_five("@app:1"), &[]).success();
     let mut requests = fixture.take_requests();
     assert_eq!(requests.len(), 10 + 18, "{requests:#?}");
-    assert_eq!(fixture.listed_platforms("app", "1"), FIVE.map(|name| format!("linux/{name}")), "the spec's order");
+    let expected = ARCHITECTURES.map(|name| format!("linux/{name}"));
+    assert_eq!(fixture.listed_platforms("app", "1"), expected, "the spec's order");
     assert_eq!(applied.out().lines().count(), 6, "docker's lines: {}", applied.out());
     assert!(fixture.has_no_drafts());
     // The same two verbs in a world of their own.
-    let other = Fixture::with_sources(&FIVE);
-    let images = FIVE.map(|name| format!("@src/{name}:1"));
+    let other = Fixture::with_sources(&ARCHITECTURES);
+    let images = ARCHITECTURES.map(|name| format!("@src/{name}:1"));
     let create: Vec<&str> = ["create", "@app:1"].into_iter().chain(images.iter().map(String::as_str)).collect();
     let _ = other.run(&create).success();
     let _ = other.run(&["push", "@app:1"]).success();
@@ -38,7 +39,7 @@ fn apply_sends_the_requests_of_create_and_push_and_leaves_no_draft() {
     }
     assert_eq!(requests, expected);
     // A second time there is nothing to send.
-    let repeated = fixture.apply(&five("@app:1"), &[]).success();
+    let repeated = fixture.apply(&spec_of_five("@app:1"), &[]).success();
     assert_eq!(repeated.out(), applied.out());
     assert_eq!(fixture.take_requests().len(), 10 + 1 + 5);
 }
@@ -172,9 +173,9 @@ fn several_targets_and_documents_are_printed_as_one_array() {
     assert_eq!(printed[2]["mediaType"], OCI_INDEX);
     // One list is an array of one.
     let spec = "image: '@app:1'\nmanifests: [{image: '@src/amd64:1'}]\n";
-    let one = fixture.apply(spec, &["--format", "json"]).success();
-    let one: serde_json::Value = serde_json::from_slice(&one.stdout).expect("JSON");
-    assert_eq!(one.as_array().map(Vec::len), Some(1));
+    let single_list = fixture.apply(spec, &["--format", "json"]).success();
+    let single_list: serde_json::Value = serde_json::from_slice(&single_list.stdout).expect("JSON");
+    assert_eq!(single_list.as_array().map(Vec::len), Some(1));
 }
 
 /// docs/specs.md shows a file with every key; it can be read.
@@ -244,8 +245,8 @@ fn images_come_from_other_registries() {
 fn apply_keeps_a_draft_on_request() {
     let fixture = Fixture::with_sources(&["arm64", "amd64"]);
     let spec = "image: '@app:1'\nmanifests: [{image: '@src/arm64:1'}, {image: '@src/amd64:1'}]\n";
-    let dry = fixture.apply(spec, &["--draft", "--dry-run"]).success();
-    assert!(fixture.has_no_drafts() && fixture.take_put_requests().is_empty(), "{}", dry.out());
+    let dry_run = fixture.apply(spec, &["--draft", "--dry-run"]).success();
+    assert!(fixture.has_no_drafts() && fixture.take_put_requests().is_empty(), "{}", dry_run.out());
     let _ = fixture.apply(spec, &["--draft"]).success();
     let listed = fixture.run(&["inspect", "--local", "@app:1"]).success().out();
     assert_eq!(listed.matches("\"digest\"").count(), 2, "{listed}");

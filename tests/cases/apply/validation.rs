@@ -11,21 +11,21 @@ use super::{Fixture, image};
 #[test]
 fn an_invalid_spec_is_reported_with_its_line() {
     let fixture = Fixture::with_sources(&["amd64"]);
-    let good =
+    let valid_file =
         fixture.sandbox.write("good.yaml", fixture.expand("image: '@app:1'\nmanifests: [{image: '@src/amd64:1'}]\n"));
-    let bad =
+    let invalid_file =
         fixture.sandbox.write("bad.yaml", "image: app:1\nmanifests:\n  - image: a:1\n    platfrom: {os: linux}\n");
-    let (good, bad) = (good.display().to_string(), bad.display().to_string());
-    let refused = fixture.run(&["apply", "-f", &good, "-f", &bad]);
+    let (valid_file, invalid_file) = (valid_file.display().to_string(), invalid_file.display().to_string());
+    let refused = fixture.run(&["apply", "-f", &valid_file, "-f", &invalid_file]);
     let expected = format!(
-        "{bad}:4:5: unknown key `platfrom` in an entry of `manifests`; did you mean `platform`?\n  4 |     platfrom: {{os: linux}}\n"
+        "{invalid_file}:4:5: unknown key `platfrom` in an entry of `manifests`; did you mean `platform`?\n  4 |     platfrom: {{os: linux}}\n"
     );
     assert!(refused.code == 1 && refused.err().starts_with(&expected), "{}", refused.err());
     assert!(refused.err().contains("^^^^^^^^"), "{}", refused.err());
     assert_eq!((refused.out(), fixture.take_requests()), (String::new(), Vec::new()));
-    let json = fixture.run(&["apply", "--format=json", "-f", &bad]);
+    let json = fixture.run(&["apply", "--format=json", "-f", &invalid_file]);
     let failure: serde_json::Value = serde_json::from_slice(&json.stderr).expect("JSON");
-    assert_eq!((&failure["error"]["kind"], &failure["error"]["path"]), (&"spec".into(), &bad.as_str().into()));
+    assert_eq!((&failure["error"]["kind"], &failure["error"]["path"]), (&"spec".into(), &invalid_file.as_str().into()));
     for (spec, expected) in [
         ("image: a\nimage: b\nmanifests: [{image: c}]\n", "-:2:1: `image` is here a second time"),
         ("image: a\nmanifests: []\n", "-:2:12: `manifests` is empty"),
@@ -36,28 +36,28 @@ fn an_invalid_spec_is_reported_with_its_line() {
         let refused = fixture.apply(spec, &[]);
         assert!(refused.code == 1 && refused.err().starts_with(expected), "{spec}: {}", refused.err());
     }
-    let none = fixture.run(&["apply", "-f", "/no/such/file"]);
-    assert_eq!(none.first_err_line(), "cannot read /no/such/file: No such file or directory");
+    let missing_file = fixture.run(&["apply", "-f", "/no/such/file"]);
+    assert_eq!(missing_file.first_err_line(), "cannot read /no/such/file: No such file or directory");
     assert_eq!(fixture.take_requests(), [""; 0]);
 }
 
 #[test]
 fn apply_sends_nothing_unless_all_lists_are_valid() {
     let fixture = Fixture::with_sources(&["amd64"]);
-    let good = "image: '@app:1'\nmanifests: [{image: '@src/amd64:1'}]\n";
-    for (bad, code) in [
+    let valid_list = "image: '@app:1'\nmanifests: [{image: '@src/amd64:1'}]\n";
+    for (invalid_list, code) in [
         ("image: '@app:2'\nmanifests: [{image: '@src/none:1'}]\n", 1),
         ("image: '@app:2'\nrequire: [linux/arm64]\nmanifests: [{image: '@src/amd64:1'}]\n", 3),
         ("image: '@app:2'\ntype: docker\nannotations: {k: v}\nmanifests: [{image: '@src/amd64:1'}]\n", 1),
-        (good, 1),
+        (valid_list, 1),
     ] {
-        let refused = fixture.apply(&format!("{good}---\n{bad}"), &["--draft"]);
-        assert_eq!((refused.code, refused.out()), (code, String::new()), "{bad}: {}", refused.err());
-        assert_eq!(fixture.take_put_requests(), [""; 0], "{bad}");
+        let refused = fixture.apply(&format!("{valid_list}---\n{invalid_list}"), &["--draft"]);
+        assert_eq!((refused.code, refused.out()), (code, String::new()), "{invalid_list}: {}", refused.err());
+        assert_eq!(fixture.take_put_requests(), [""; 0], "{invalid_list}");
         assert!(fixture.has_no_drafts());
     }
-    let twice = fixture.apply(&format!("{good}---\n{good}"), &[]);
-    assert_eq!(twice.first_err_line(), format!("{} would be published twice", fixture.name("app:1")));
+    let duplicate = fixture.apply(&format!("{valid_list}---\n{valid_list}"), &[]);
+    assert_eq!(duplicate.first_err_line(), format!("{} would be published twice", fixture.name("app:1")));
 }
 
 #[test]
@@ -134,8 +134,8 @@ fn ignore_missing_leaves_out_missing_images_alone() {
     fixture.registry.add_fault(Rule::on("GET", "src/arm64/blobs").always(), Fault::status(404));
     assert_eq!(fixture.apply(spec, &["--ignore-missing"]).code, 1);
     fixture.registry.clear_faults();
-    let none = "image: '@app:1'\nmanifests: [{image: '@src/none:1'}, {image: '@src/none:2'}]\n";
-    let refused = fixture.apply(none, &["--ignore-missing"]);
+    let spec_without_images = "image: '@app:1'\nmanifests: [{image: '@src/none:1'}, {image: '@src/none:2'}]\n";
+    let refused = fixture.apply(spec_without_images, &["--ignore-missing"]);
     let last = refused.err().lines().last().map(str::to_owned);
     let expected = format!("nothing to publish as {}: the registry has none of its images", fixture.name("app:1"));
     assert_eq!((refused.code, last), (1, Some(expected)));
@@ -157,7 +157,7 @@ fn a_missing_image_of_an_index_is_left_out_with_its_attestation() {
     let spec = "image: '@app:1'\nmanifests: [{image: '@multi:1'}]\n";
     assert_eq!(fixture.apply(spec, &[]).code, 1);
     let list = fixture.name("multi:1");
-    let lost = |digest: &str, platform: &str| {
+    let left_out = |digest: &str, platform: &str| {
         let child = format!("{}@{digest}{platform}", fixture.name("multi"));
         format!("warning: no such manifest: {child}, which {list} names; it is left out")
     };
@@ -165,7 +165,7 @@ fn a_missing_image_of_an_index_is_left_out_with_its_attestation() {
         output.err().lines().filter(|line| line.starts_with("warning: ")).map(str::to_owned).collect()
     };
     let applied = fixture.apply(spec, &["--ignore-missing"]).success();
-    assert_eq!(warnings(&applied), [lost(&arm64.digest(), " (linux/arm64)")]);
+    assert_eq!(warnings(&applied), [left_out(&arm64.digest(), " (linux/arm64)")]);
     // The attestation of the lost image is not there either: it would attest nothing.
     assert_eq!(fixture.listed_platforms("app", "1"), ["linux/amd64", "linux/s390x"]);
     // A platform that is picked, and lost, is left out; one that was never there is refused.
@@ -177,7 +177,7 @@ fn a_missing_image_of_an_index_is_left_out_with_its_attestation() {
     // An index that is lost takes all of its images with it.
     delete(&inner.digest());
     let applied = fixture.apply(spec, &["--ignore-missing"]).success();
-    assert_eq!(warnings(&applied), [lost(&arm64.digest(), " (linux/arm64)"), lost(&inner.digest(), "")]);
+    assert_eq!(warnings(&applied), [left_out(&arm64.digest(), " (linux/arm64)"), left_out(&inner.digest(), "")]);
     assert_eq!(fixture.listed_platforms("app", "1"), ["linux/amd64"]);
     delete(&amd64.digest());
     let refused = fixture.apply(spec, &["--ignore-missing"]);
@@ -263,14 +263,14 @@ fn apply_warns_of_duplicate_platforms_at_the_end() {
     let fixture = Fixture::with_sources(&["amd64"]);
     fixture.registry.put_image("src/other", "1", &super::image("amd64"));
     let spec = "image: ['@app:1', '@copy/app:1']\nmanifests: [{image: '@src/amd64:1'}, {image: '@src/other:1'}]\n";
-    let twice = format!("2 images for linux/amd64: {}, {}", fixture.name("src/amd64:1"), fixture.name("src/other:1"));
+    let reason = format!("2 images for linux/amd64: {}, {}", fixture.name("src/amd64:1"), fixture.name("src/other:1"));
     for flags in [&[][..], &["--format", "json"], &["--dry-run"]] {
         let applied = fixture.apply(spec, flags).success();
-        assert_eq!(applied.err(), format!("warning: {twice}\n"), "{flags:?}, and once for both lists");
+        assert_eq!(applied.err(), format!("warning: {reason}\n"), "{flags:?}, and once for both lists");
     }
     let refused = fixture.apply(&spec.replace(", '@copy/app:1'", ""), &["--strict"]);
     let hint = "hint: remove the extra images from the file, or give the images different platforms there";
-    assert_eq!((refused.code, refused.err()), (1, format!("{twice}\n{hint}\n")));
+    assert_eq!((refused.code, refused.err()), (1, format!("{reason}\n{hint}\n")));
 }
 
 #[test]

@@ -24,9 +24,9 @@ fn check_fails_without_a_login() {
     let host = fixture.registry.host();
     let login_hint = format!("log in with: docker login {host}");
     assert_plain_error(&fixture.check(), &format!("unauthorized: {host} wants a login: "), &login_hint);
-    let wrong = fixture.command(&["--username", "me", "--password-stdin"]).stdin("closed").run();
+    let refused = fixture.command(&["--username", "me", "--password-stdin"]).stdin("closed").run();
     let expected_hint = "check --username, and the password that goes with it";
-    assert_plain_error(&wrong, &format!("unauthorized: {host} refuses the login that was given: "), expected_hint);
+    assert_plain_error(&refused, &format!("unauthorized: {host} refuses the login that was given: "), expected_hint);
     fixture.registry.clear_requests();
     let right = fixture.command(&["--username", "me", "--password-stdin"]).stdin("open sesame\n").run();
     assert_eq!((right.code, right.err().as_str(), unusual_rows(&right)), (0, "", vec![]));

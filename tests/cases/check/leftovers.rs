@@ -20,9 +20,9 @@ fn check_lists_what_it_cannot_delete() {
     );
     let tags = fixture.registry.tags(MAIN_REPOSITORY);
     assert_eq!(tags.len(), 7);
-    let place = format!("{}/{MAIN_REPOSITORY}", fixture.registry.host());
+    let target = format!("{}/{MAIN_REPOSITORY}", fixture.registry.host());
     let leftover_line = format!(
-        "left in {place}: the tags {}, 16 manifests, 6 blobs; in {place}-mount: 1 blob ({words})\n",
+        "left in {target}: the tags {}, 16 manifests, 6 blobs; in {target}-mount: 1 blob ({words})\n",
         tags.join(", ")
     );
     assert_eq!((output.code, output.err()), (0, leftover_line));
@@ -48,11 +48,11 @@ fn check_keep_keeps_everything() {
     let tags = fixture.registry.tags(MAIN_REPOSITORY);
     let endings = ["annotations", "artifact", "docker", "nested", "oci"];
     assert!(tags.iter().zip(endings).all(|(tag, ending)| tag.ends_with(ending)) && tags.len() == 5, "{tags:?}");
-    let place = format!("{}/{MAIN_REPOSITORY}", fixture.registry.host());
+    let target = format!("{}/{MAIN_REPOSITORY}", fixture.registry.host());
     // Those that deletion was tried on are gone, as that was the question.
     let kept =
-        format!("kept in {place}: the tags {}, 14 manifests, 6 blobs; in {place}-mount: 1 blob\n", tags.join(", "));
+        format!("kept in {target}: the tags {}, 14 manifests, 6 blobs; in {target}-mount: 1 blob\n", tags.join(", "));
     assert_eq!((output.code, output.err(), unusual_rows(&output)), (0, kept, vec![]));
-    let inspected = fixture.sandbox.command(OURS).args(["inspect", &format!("{place}:{}", tags[2])]).run().success();
+    let inspected = fixture.sandbox.command(OURS).args(["inspect", &format!("{target}:{}", tags[2])]).run().success();
     assert!(inspected.out().contains("arm64"), "{}", inspected.out());
 }

@@ -12,8 +12,8 @@ fn rows(habits: impl FnOnce(Builder) -> Builder) -> (Fixture, Vec<String>) {
     let fixture = Fixture::new(habits);
     let output = fixture.check();
     assert_eq!(output.code, 0, "{}", output.err());
-    let about = |row: &String| TITLES[13..].iter().any(|title| row.starts_with(title));
-    let rows = all_unusual_rows(&output).into_iter().filter(about).collect();
+    let is_about_shared_drafts = |row: &String| TITLES[13..].iter().any(|title| row.starts_with(title));
+    let rows = all_unusual_rows(&output).into_iter().filter(is_about_shared_drafts).collect();
     (fixture, rows)
 }
 
@@ -21,8 +21,8 @@ fn rows(habits: impl FnOnce(Builder) -> Builder) -> (Fixture, Vec<String>) {
 fn check_writes_shared_entries_as_add_does() {
     let (fixture, rows) = rows(|habits| habits);
     assert_eq!(rows, [NO_CONDITIONAL_PUTS]);
-    let puts = fixture.registry.requests().into_iter().filter(|one| one.path.contains("/manifests/draft.check-"));
-    let puts: Vec<_> = puts.filter(|one| one.method == "PUT").collect();
+    let puts = fixture.registry.requests().into_iter().filter(|put| put.path.contains("/manifests/draft.check-"));
+    let puts: Vec<_> = puts.filter(|request| request.method == "PUT").collect();
     assert!(puts.len() == 3 && puts.iter().all(|put| put.path.ends_with(".linux-amd64")), "{puts:#?}");
     assert_eq!(puts[0].body, puts[2].body, "the first one again, on a condition");
     assert_eq!([0, 1, 2].map(|at| puts[at].header("If-None-Match")), [None, None, Some("*")]);
@@ -73,7 +73,7 @@ fn check_reports_what_prevents_shared_entries() {
     for (habits, expected, is_clean) in cases {
         let (fixture, rows) = rows(habits);
         let requests = fixture.registry.requests();
-        let tag = requests.iter().find_map(|one| one.path.split_once("/manifests/draft."));
+        let tag = requests.iter().find_map(|request| request.path.split_once("/manifests/draft."));
         let tag = format!("draft.{}", tag.map_or("", |(_, rest)| rest));
         let expected: Vec<String> = expected.iter().map(|row| row.replace("{TAG}", &tag)).collect();
         assert_eq!(rows, expected);

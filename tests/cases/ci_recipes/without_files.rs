@@ -90,7 +90,7 @@ fn recipes_with_a_publishing_job_work() {
         assert!(!added.err().contains("no CI system"), "{}: {}", recipe.system, added.err());
         assert_eq!(entries(&fixture), 2, "{}", recipe.system);
         let _ = job(&fixture, recipe, "push", None).success();
-        fixture.serves(recipe.tag, &fixture.digests());
+        fixture.assert_serves(recipe.tag, &fixture.digests());
         assert_eq!(entries(&fixture), 0, "{}", recipe.system);
     }
 }
@@ -121,7 +121,7 @@ fn the_github_actions_recipe_without_a_merge_job_works() {
         assert!(outputs.iter().any(|outputs| outputs.ends_with(&published)), "{outputs:?}");
     });
     for tag in ["1.2.3", "1.2", "latest"] {
-        fixture.serves(tag, &fixture.digests());
+        fixture.assert_serves(tag, &fixture.digests());
     }
     let before = fixture.registry.manifest("app", "1.2.3");
     let _ = job(&fixture, &attempt(2), "add", Some(1)).success();

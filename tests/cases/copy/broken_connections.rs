@@ -22,10 +22,10 @@ fn a_copy_resumes_after_the_source_disconnects() {
     for size in SIZES {
         for ranges in [true, false] {
             let from = if ranges { Registry::start() } else { Registry::builder().without_ranges().start() };
-            let pair = CopyFixture::of(from, Registry::start(), retrying_client().build(), size);
+            let pair = CopyFixture::between(from, Registry::start(), retrying_client().build(), size);
             pair.from.add_fault(Rule::on("GET", "/blobs/").times(2), Fault::ShortBody(100_000));
-            assert_eq!(pair.copy_blob(), pair.copied());
-            assert!(pair.arrived());
+            assert_eq!(pair.copy_blob(), pair.whole_copy());
+            assert!(pair.has_arrived());
             let sent = lines(&pair.to).len();
             assert_eq!(sent, if size > 8 * MIB { 4 } else { 3 }, "{:?}", lines(&pair.to));
             if ranges {
@@ -50,7 +50,7 @@ fn a_copy_fails_if_the_source_always_disconnects() {
         assert_eq!(blob_of(&error), Some(pair.digest.as_str()), "{error}");
         assert!(error.message.contains("middle"), "{error}");
         assert_eq!(pair.from.requests().len(), 6);
-        assert_eq!((pair.to.open_uploads(), pair.arrived()), (0, false));
+        assert_eq!((pair.to.open_uploads(), pair.has_arrived()), (0, false));
     }
 }
 
@@ -62,7 +62,7 @@ fn a_source_with_a_wrong_content_length_is_detected() {
             pair.from.add_fault(Rule::on("GET", "/blobs/"), fault);
             let error = pair.copy_blob().expect_err("its length is wrong");
             assert_eq!((error.kind, &error.registry), (RegistryErrorKind::Verification, &pair.from.host()));
-            assert_eq!((pair.to.open_uploads(), pair.arrived()), (0, false));
+            assert_eq!((pair.to.open_uploads(), pair.has_arrived()), (0, false));
         }
     }
 }
@@ -74,8 +74,8 @@ fn a_blob_that_comes_in_chunks_is_copied_whatever_its_length() {
         pair.from.add_fault(Rule::on("GET", "/blobs/").nth(1), Fault::TruncatedChunk);
         let blob = Blob { digest: &pair.digest, size: None };
         let copied_blob = pair.fixture.registry.copy_blob(&pair.target, &[&pair.source], &blob, &|_| {});
-        assert_eq!(copied_blob, pair.copied(), "the first answer does not say the length, the second one does");
-        assert!(pair.arrived());
+        assert_eq!(copied_blob, pair.whole_copy(), "the first answer does not say the length, the second one does");
+        assert!(pair.has_arrived());
     }
 }
 
@@ -88,8 +88,8 @@ fn an_upload_resumes_at_the_offset_that_the_target_reports() {
     let blob = Blob { digest: &pair.digest, size: Some(pair.size as u64) };
     let progress = |bytes| seen.lock().expect("no panic so far").push(bytes);
     let copied_blob = pair.fixture.registry.copy_blob(&pair.target, &[&pair.source], &blob, &progress);
-    assert_eq!(copied_blob, pair.copied());
-    assert!(pair.arrived());
+    assert_eq!(copied_blob, pair.whole_copy());
+    assert!(pair.has_arrived());
     let expected =
         ["HEAD 404", "POST 202", "PATCH 0", "GET 204", "PATCH 0", "GET 204", "PATCH 202", "PUT 201"].map(str::to_owned);
     assert_eq!(steps(&pair.to), expected);
@@ -114,10 +114,10 @@ fn start(range: Option<&str>) -> usize {
 #[test]
 fn a_lost_upload_is_restarted() {
     let to = Registry::builder().loses_broken_uploads().start();
-    let pair = CopyFixture::of(Registry::start(), to, retrying_client().build(), 9 * MIB);
+    let pair = CopyFixture::between(Registry::start(), to, retrying_client().build(), 9 * MIB);
     pair.to.add_fault(Rule::on("PATCH", "").nth(1), Fault::CutRequestAfter(5 * MIB as u64));
-    assert_eq!(pair.copy_blob(), pair.copied());
-    assert!(pair.arrived());
+    assert_eq!(pair.copy_blob(), pair.whole_copy());
+    assert!(pair.has_arrived());
     let expected = ["HEAD 404", "POST 202", "PATCH 0", "GET 404", "DELETE 404", "POST 202", "PATCH 202", "PUT 201"];
     assert_eq!(steps(&pair.to), expected);
     assert!(pair.from.requests().iter().all(|request| request.header("Range").is_none()), "from the beginning");
@@ -127,8 +127,8 @@ fn a_lost_upload_is_restarted() {
 fn a_small_blob_is_restarted() {
     let pair = CopyFixture::new(300_000);
     pair.to.add_fault(Rule::on("PUT", "").nth(1), Fault::CutRequestAfter(100_000));
-    assert_eq!(pair.copy_blob(), pair.copied());
-    assert!(pair.arrived());
+    assert_eq!(pair.copy_blob(), pair.whole_copy());
+    assert!(pair.has_arrived());
     let expected = ["HEAD 404", "POST 202", "PUT 0", "HEAD 404", "DELETE 204", "POST 202", "PUT 201"];
     assert_eq!(steps(&pair.to), expected);
     assert_eq!(pair.to.open_uploads(), 0);
@@ -139,8 +139,8 @@ fn a_blob_that_was_committed_without_a_response_is_not_sent_again() {
     for size in SIZES {
         let pair = CopyFixture::new(size);
         pair.to.add_fault(Rule::on("PUT", "").nth(1), Fault::CloseAfterEffect);
-        assert_eq!(pair.copy_blob(), pair.copied());
-        assert!(pair.arrived());
+        assert_eq!(pair.copy_blob(), pair.whole_copy());
+        assert!(pair.has_arrived());
         assert_eq!(steps(&pair.to).last().map(String::as_str), Some("HEAD 200"), "{:?}", steps(&pair.to));
         assert_eq!(pair.from.requests().len(), 1);
     }
@@ -150,8 +150,8 @@ fn a_blob_that_was_committed_without_a_response_is_not_sent_again() {
 fn an_upload_that_arrived_without_a_response_is_only_committed() {
     let pair = CopyFixture::new(9 * MIB);
     pair.to.add_fault(Rule::on("PATCH", "").nth(1), Fault::CutRequestAfter(9 * MIB as u64));
-    assert_eq!(pair.copy_blob(), pair.copied());
-    assert!(pair.arrived());
+    assert_eq!(pair.copy_blob(), pair.whole_copy());
+    assert!(pair.has_arrived());
     assert_eq!(steps(&pair.to), ["HEAD 404", "POST 202", "PATCH 0", "GET 204", "PUT 201"]);
     assert_eq!(pair.from.requests().len(), 1);
 }
@@ -162,8 +162,8 @@ fn a_request_refused_by_a_busy_target_is_retried() {
         for (method, size) in [("PATCH", 9 * MIB), ("PUT", 9 * MIB), ("PUT", 300_000)] {
             let pair = CopyFixture::new(size);
             pair.to.add_fault(Rule::on(method, "").nth(1), Fault::status(status));
-            assert_eq!(pair.copy_blob(), pair.copied(), "{method} {status}");
-            assert!(pair.arrived());
+            assert_eq!(pair.copy_blob(), pair.whole_copy(), "{method} {status}");
+            assert!(pair.has_arrived());
             assert_eq!(pair.to.open_uploads(), 0);
         }
     }
@@ -174,8 +174,8 @@ fn an_upload_refused_after_a_resume_is_restarted_once() {
     let pair = CopyFixture::new(9 * MIB);
     pair.to.add_fault(Rule::on("PATCH", "").nth(1), Fault::CutRequestAfter(5 * MIB as u64));
     pair.to.add_fault(Rule::on("PUT", "").nth(1), Fault::status(400));
-    assert_eq!(pair.copy_blob(), pair.copied());
-    assert!(pair.arrived());
+    assert_eq!(pair.copy_blob(), pair.whole_copy());
+    assert!(pair.has_arrived());
     let pair = CopyFixture::new(9 * MIB);
     pair.to.add_fault(Rule::on("PUT", ""), Fault::status(400));
     assert_eq!(pair.copy_blob().map_err(|error| error.kind), Err(RegistryErrorKind::Refused));
@@ -194,30 +194,30 @@ fn a_copy_fails_if_the_target_always_disconnects() {
         let offset_request = if method == "PATCH" { "GET" } else { "HEAD" };
         let offset_requests = steps(&pair.to)[1..].iter().filter(|step| step.starts_with(offset_request)).count();
         assert_eq!(offset_requests, 5, "{method}: {:?}", steps(&pair.to));
-        assert!(!pair.arrived());
+        assert!(!pair.has_arrived());
     }
 }
 
 #[test]
 fn the_minimum_chunk_length_is_observed() {
     let to = Registry::builder().chunk_min_length(MIB as u64).start();
-    let pair = CopyFixture::of(Registry::start(), to, retrying_client().build(), 9 * MIB + 5);
+    let pair = CopyFixture::between(Registry::start(), to, retrying_client().build(), 9 * MIB + 5);
     pair.to.add_fault(Rule::on("PATCH", "").nth(1), Fault::CutRequestAfter(9 * MIB as u64));
-    assert_eq!(pair.copy_blob(), pair.copied());
-    assert!(pair.arrived());
+    assert_eq!(pair.copy_blob(), pair.whole_copy());
+    assert!(pair.has_arrived());
 }
 
 #[test]
 fn progress_resets_the_retry_count() {
     let once = || FixtureBuilder::new().retries(1, Arc::new(ClockWithoutPauses)).build();
-    let pair = CopyFixture::of(Registry::start(), Registry::start(), once(), 9 * MIB);
+    let pair = CopyFixture::between(Registry::start(), Registry::start(), once(), 9 * MIB);
     pair.from.add_fault(Rule::on("GET", "/blobs/"), Fault::ShortBody(2 * MIB));
-    assert_eq!(pair.copy_blob(), pair.copied());
+    assert_eq!(pair.copy_blob(), pair.whole_copy());
     assert_eq!(pair.from.requests().len(), 5);
-    let pair = CopyFixture::of(Registry::start(), Registry::start(), once(), 9 * MIB);
+    let pair = CopyFixture::between(Registry::start(), Registry::start(), once(), 9 * MIB);
     pair.to.add_fault(Rule::on("PATCH", "").times(3), Fault::CutRequestAfter(2 * MIB as u64));
-    assert_eq!(pair.copy_blob(), pair.copied());
-    assert!(pair.arrived());
+    assert_eq!(pair.copy_blob(), pair.whole_copy());
+    assert!(pair.has_arrived());
     let patches = steps(&pair.to).iter().filter(|step| step.starts_with("PATCH")).count();
     assert_eq!(patches, 4);
 }
@@ -225,7 +225,7 @@ fn progress_resets_the_retry_count() {
 #[test]
 fn zero_retries_resume_nothing() {
     for size in SIZES {
-        let pair = CopyFixture::of(Registry::start(), Registry::start(), FixtureBuilder::new().build(), size);
+        let pair = CopyFixture::between(Registry::start(), Registry::start(), FixtureBuilder::new().build(), size);
         pair.from.add_fault(Rule::on("GET", "/blobs/").nth(1), Fault::ShortBody(1000));
         let error = pair.copy_blob().expect_err("it broke");
         assert_eq!((error.kind, error.attempts, &error.registry), (RegistryErrorKind::Connect, 1, &pair.from.host()));
@@ -238,12 +238,12 @@ fn zero_retries_resume_nothing() {
 fn a_stalled_copy_ends_at_the_timeout() {
     let fixture =
         FixtureBuilder::new().retries(5, Arc::new(ClockWithoutPauses)).timeout(Duration::from_millis(300)).build();
-    let pair = CopyFixture::of(Registry::start(), Registry::start(), fixture, 9 * MIB);
+    let pair = CopyFixture::between(Registry::start(), Registry::start(), fixture, 9 * MIB);
     pair.from.add_fault(Rule::on("GET", "/blobs/"), Fault::StallAfter(MIB as u64));
     let error = pair.copy_blob().expect_err("it stands still");
     assert_eq!(error.kind, RegistryErrorKind::Timeout, "{error}");
     assert!(error.message.contains("300 ms"), "{error}");
-    assert!(!pair.arrived());
+    assert!(!pair.has_arrived());
 }
 
 #[test]
@@ -251,7 +251,7 @@ fn every_request_is_counted() {
     let pair = CopyFixture::new(9 * MIB);
     pair.from.add_fault(Rule::on("GET", "/blobs/").nth(1), Fault::ShortBody(1000));
     pair.to.add_fault(Rule::on("PATCH", "").nth(1), Fault::CutRequestAfter(MIB as u64));
-    assert_eq!(pair.copy_blob(), pair.copied());
+    assert_eq!(pair.copy_blob(), pair.whole_copy());
     let seen = pair.from.requests().len() + pair.to.requests().len();
     assert_eq!(pair.fixture.registry.requests(), seen as u64);
 }

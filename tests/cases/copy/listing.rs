@@ -47,8 +47,8 @@ fn a_head_without_a_digest_falls_back_to_get() {
         );
         assert_eq!(registry.requests().len(), 4);
         registry.add_fault(Rule::on("GET", ""), Fault::CorruptBody);
-        let wrong = fixture.registry.manifest_digest(&repo, &ManifestName::Digest(image_digest));
-        assert_eq!(wrong.map_err(|error| error.kind), Err(RegistryErrorKind::Verification));
+        let mismatch = fixture.registry.manifest_digest(&repo, &ManifestName::Digest(image_digest));
+        assert_eq!(mismatch.map_err(|error| error.kind), Err(RegistryErrorKind::Verification));
     }
 }
 

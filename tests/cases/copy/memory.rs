@@ -13,9 +13,9 @@ use super::super::client_fixture::{Fixture, digest, reference};
 const SMALL: u64 = 16 << 20;
 const LARGE: u64 = 1 << 30;
 /// What the two may differ by, in kB: what the kernel rounds, and where buffers happen to lie.
-const SLACK: u64 = 512;
+const SLACK_KB: u64 = 512;
 /// What either may take, in kB.
-const MOST: u64 = 4 * 1024;
+const PEAK_MAX: u64 = 4 * 1024;
 
 /// The client, in a process of its own; run by the test below, which says on stdin what to copy.
 #[test]
@@ -61,5 +61,5 @@ fn peak_of_copy(size: u64) -> u64 {
 #[test]
 fn a_gigabyte_takes_no_more_memory_than_a_small_blob() {
     let (small, large) = (peak_of_copy(SMALL), peak_of_copy(LARGE));
-    assert!(large <= small + SLACK && small <= MOST, "{large} kB for {LARGE} bytes, and {small} kB for {SMALL}");
+    assert!(large <= small + SLACK_KB && small <= PEAK_MAX, "{large} kB for {LARGE} bytes, and {small} kB for {SMALL}");
 }

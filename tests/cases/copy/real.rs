@@ -11,7 +11,7 @@ use super::{MIB, copy_blob, noise, retrying_client};
 
 /// Two of them; `None` and said so where there are none.
 fn two_registries() -> Option<(RealRegistry, RealRegistry)> {
-    let started = RealRegistry::start_plain().and_then(|one| RealRegistry::start_plain().map(|other| (one, other)));
+    let started = RealRegistry::start_plain().and_then(|first| RealRegistry::start_plain().map(|other| (first, other)));
     started.map_err(|reason| skipped("a copy between two real registries", &reason)).ok()
 }
 

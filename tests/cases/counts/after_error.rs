@@ -7,7 +7,7 @@ use testkit::loopback::{Fault, Rule};
 use super::{Fixture, TARGET, have_arrived, have_responses, image_of_layers, own_layer, source};
 
 /// Every image, with these missing from the registry.
-fn without(fixture: &Fixture, missing: &[usize]) -> Vec<String> {
+fn sources(fixture: &Fixture, missing: &[usize]) -> Vec<String> {
     let tag = |number: usize| if missing.contains(&number) { "none" } else { "1" };
     (0..fixture.images.len()).map(|number| fixture.name(&format!("{}:{}", source(number), tag(number)))).collect()
 }
@@ -15,7 +15,7 @@ fn without(fixture: &Fixture, missing: &[usize]) -> Vec<String> {
 #[test]
 fn one_job_sends_no_request_after_a_failure() {
     let fixture = Fixture::new(5);
-    let output = fixture.command(&["create", "--jobs", "1", &fixture.list()]).args(without(&fixture, &[2, 3])).run();
+    let output = fixture.command(&["create", "--jobs", "1", &fixture.list()]).args(sources(&fixture, &[2, 3])).run();
     assert_eq!((output.code, output.out().as_str()), (1, ""));
     assert_eq!(output.first_err_line(), format!("no such manifest: {}", fixture.name("src/i0002:none")));
     assert!(!output.err().contains("i0003"), "{}", output.err());
@@ -35,8 +35,8 @@ fn failures_are_reported_in_argument_order() {
     }
     let [first, second] = broken.map(|image| image.config_digest());
     fixture.registry.add_fault(Rule::on("GET", &first), Fault::Hang);
-    let create = fixture.command(&["create", "--jobs", "2", &fixture.list()]).args(without(&fixture, &[0, 1]));
-    let output = fixture.while_running(&create, |registry| {
+    let create = fixture.command(&["create", "--jobs", "2", &fixture.list()]).args(sources(&fixture, &[0, 1]));
+    let output = fixture.run_while(&create, |registry| {
         registry.wait_until(|requests| have_arrived(requests, &first, 1) && have_responses(requests, &second, 1));
         registry.release();
     });
@@ -52,8 +52,8 @@ fn failures_are_reported_in_argument_order() {
 fn running_requests_end_normally_after_a_failure() {
     let fixture = Fixture::new(2);
     fixture.registry.add_fault(Rule::on("GET", "/blobs/"), Fault::Hang);
-    let create = fixture.command(&["create", "--jobs", "2", &fixture.list()]).args(without(&fixture, &[1]));
-    let output = fixture.while_running(&create, |registry| {
+    let create = fixture.command(&["create", "--jobs", "2", &fixture.list()]).args(sources(&fixture, &[1]));
+    let output = fixture.run_while(&create, |registry| {
         registry.wait_until(|requests| have_responses(requests, "i0001/manifests/none", 1) && requests.len() == 3);
         registry.release();
     });
@@ -64,7 +64,7 @@ fn running_requests_end_normally_after_a_failure() {
 
 #[test]
 fn a_failed_push_moves_no_tag_and_starts_no_further_request() {
-    let fixture = Fixture::new(5).created();
+    let fixture = Fixture::new(5).with_draft();
     let refused = Fault::Status(500, String::new(), vec![]);
     fixture.registry.add_fault(Rule::on("POST", &sha256(&own_layer(2))), refused);
     let output = fixture.push_command(&["--jobs", "1"]).run();
@@ -80,20 +80,22 @@ fn a_failed_push_moves_no_tag_and_starts_no_further_request() {
     // What is there needs no second mount in truth, but no tag says so: all of it is sent again.
     fixture.registry.clear_faults();
     let pushed = fixture.push_command(&["--jobs", "1"]).run().success();
-    assert_eq!((pushed.out(), fixture.take_lines()), (fixture.pushed(), fixture.push_lines(404, &[0, 1, 2, 3, 4])));
+    assert_eq!((pushed.out(), fixture.take_lines()), (fixture.push_text(), fixture.push_lines(404, &[0, 1, 2, 3, 4])));
 }
 
 #[test]
 fn push_reports_failures_in_list_order() {
-    let fixture = Fixture::new(6).created();
+    let fixture = Fixture::new(6).with_draft();
     // Two blobs that the registry says it mounted and did not, so that it then refuses two children.
     for number in [4, 1] {
         let mount = Rule::on("POST", &sha256(&own_layer(number)));
         fixture.registry.add_fault(mount, Fault::Status(201, String::new(), vec![]));
         fixture.registry.add_fault(Rule::on("PUT", &fixture.images[number].digest()), Fault::Hang);
     }
-    let output = fixture.while_running(&fixture.push_command(&["--jobs", "16"]), |registry| {
-        registry.wait_until(|requests| [1, 4].iter().all(|number| have_arrived(requests, &put(&fixture, *number), 1)));
+    let output = fixture.run_while(&fixture.push_command(&["--jobs", "16"]), |registry| {
+        registry.wait_until(|requests| {
+            [1, 4].iter().all(|number| have_arrived(requests, &put_request(&fixture, *number), 1))
+        });
         registry.release();
     });
     assert_eq!((output.code, output.out().as_str()), (1, ""));
@@ -108,6 +110,6 @@ fn push_reports_failures_in_list_order() {
     assert_eq!(fixture.registry.tags(TARGET), [""; 0]);
 }
 
-fn put(fixture: &Fixture, number: usize) -> String {
+fn put_request(fixture: &Fixture, number: usize) -> String {
     format!("PUT /v2/{TARGET}/manifests/{}", fixture.images[number].digest())
 }

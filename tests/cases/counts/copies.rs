@@ -4,7 +4,7 @@ use testkit::image::fixtures::buildx_index;
 use testkit::image::{Image, sha256};
 use testkit::loopback::Registry;
 
-use super::{Fixture, SHARED, TARGET, assert_same, image_of_layers, own_layer, put_line, source};
+use super::{BASE_LAYER, Fixture, TARGET, assert_same, image_of_layers, own_layer, put_line, source};
 
 const PLATFORMS: [&str; 3] = ["linux/amd64", "linux/arm64", "linux/s390x"];
 
@@ -46,7 +46,7 @@ fn create_reads_an_index_with_one_request_for_each_manifest() {
 fn push_copies_each_blob_with_four_requests_and_each_manifest_with_one() {
     for number in [1, 5, 20] {
         let from = Registry::start();
-        let images: Vec<Image> = (0..number).map(|number| image_of_layers(&[SHARED, &own_layer(number)])).collect();
+        let images: Vec<Image> = (0..number).map(|number| image_of_layers(&[BASE_LAYER, &own_layer(number)])).collect();
         let named: Vec<String> = (0..number)
             .map(|number| {
                 from.put_image(&source(number), "1", &images[number]);
@@ -60,7 +60,7 @@ fn push_copies_each_blob_with_four_requests_and_each_manifest_with_one() {
         let _ = fixture.push_command(&["--quiet"]).run().success();
         let own_layers = (0..number).map(|number| sha256(&own_layer(number)));
         let mut blobs: Vec<String> = own_layers.chain(images.iter().map(Image::config_digest)).collect();
-        blobs.push(sha256(SHARED));
+        blobs.push(sha256(BASE_LAYER));
         let puts = images.iter().map(|image| put_line(&image.digest())).chain([put_line("1")]);
         let tag_request = format!("GET /v2/{TARGET}/manifests/1 404");
         let expected = blobs.iter().flat_map(|blob| copy_lines(blob)).chain(puts).chain([tag_request]);
@@ -71,10 +71,10 @@ fn push_copies_each_blob_with_four_requests_and_each_manifest_with_one() {
 
 #[test]
 fn push_dry_run_sends_one_request_for_each_manifest_and_blob() {
-    let fixture = Fixture::new(5).created();
+    let fixture = Fixture::new(5).with_draft();
     let _ = fixture.push_command(&["--dry-run", "--referrers", "drop"]).run().success();
     let mut expected = vec![format!("GET /v2/{TARGET}/manifests/1 404")];
-    let shared = format!("HEAD /v2/{}/blobs/{} 200", source(0), sha256(SHARED));
+    let shared = format!("HEAD /v2/{}/blobs/{} 200", source(0), sha256(BASE_LAYER));
     expected.push(shared);
     for (number, image) in fixture.images.iter().enumerate() {
         let head_request = |kind: &str, digest: &str| format!("HEAD /v2/{}/{kind}/{digest} 200", source(number));

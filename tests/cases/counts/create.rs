@@ -55,11 +55,11 @@ fn a_shared_configuration_is_requested_once() {
 
 #[test]
 fn entries_of_the_draft_are_not_requested_again() {
-    let fixture = Fixture::new(3).created();
-    let late = image_of_layers(&[b"late"]);
-    fixture.registry.put_image("src/late", "1", &late);
+    let fixture = Fixture::new(3).with_draft();
+    let late_image = image_of_layers(&[b"late"]);
+    fixture.registry.put_image("src/late", "1", &late_image);
     let _ = fixture.create_command(&["--amend", "--offline"]).arg(fixture.name("src/late:1")).run().success();
-    let config = format!("GET /v2/src/late/blobs/{} 200", late.config_digest());
+    let config = format!("GET /v2/src/late/blobs/{} 200", late_image.config_digest());
     assert_same(fixture.take_lines(), vec!["GET /v2/src/late/manifests/1 200".to_owned(), config]);
     // And where nothing is new, nothing is asked.
     let _ = fixture.create_command(&["--amend", "--offline"]).run().success();
@@ -68,7 +68,7 @@ fn entries_of_the_draft_are_not_requested_again() {
 
 #[test]
 fn checking_an_unmoved_tag_is_one_request() {
-    let fixture = Fixture::new(3).created();
+    let fixture = Fixture::new(3).with_draft();
     let _ = fixture.create_command(&["--amend"]).run().success();
     assert_same(fixture.take_lines(), (0..3).map(|number| fixture.manifest_line(number)).collect());
 }

@@ -29,7 +29,7 @@ fn the_scheme_search_takes_no_request_and_at_most_one_connection() {
         assert!(fixture.registry.connections() <= 4 + SCHEME_SEARCH_CONNECTIONS, "{}", fixture.registry.connections());
         assert_same(fixture.take_lines(), fixture.create_lines());
         let pushed = fixture.push_command(&INSECURE).run().success();
-        assert_eq!(pushed.out(), fixture.pushed());
+        assert_eq!(pushed.out(), fixture.push_text());
         assert!(fixture.registry.connections() <= 4 + SCHEME_SEARCH_CONNECTIONS, "{}", fixture.registry.connections());
         let all: Vec<usize> = (0..12).collect();
         assert_same(fixture.take_lines(), fixture.push_lines(404, &all));

@@ -48,7 +48,7 @@ fn inspect_of_an_image_is_one_request_and_with_v_two() {
 
 #[test]
 fn inspect_of_a_draft_sends_no_request() {
-    let fixture = Fixture::new(2).created();
+    let fixture = Fixture::new(2).with_draft();
     let (list, image) = (fixture.list(), fixture.name("src/i0000:1"));
     let (list, image) = (list.as_str(), image.as_str());
     for args in [&[list][..], &["-v", list], &[list, image], &["-v", list, image]] {

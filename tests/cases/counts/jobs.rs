@@ -5,7 +5,7 @@ use testkit::sandbox::SandboxCommand;
 
 use super::{Fixture, TARGET, have_arrived, index};
 
-const VARIABLE: &str = "DOCKER_MANIFEST_JOBS";
+const JOBS_VARIABLE: &str = "DOCKER_MANIFEST_JOBS";
 
 /// The search for the scheme may cost one connection that serves nothing else.
 const SCHEME_SEARCH_CONNECTIONS: usize = 1;
@@ -15,7 +15,7 @@ const SCHEME_SEARCH_CONNECTIONS: usize = 1;
 fn connections(fixture: &Fixture, command: &SandboxCommand, kind: (&str, &str), number: usize) -> usize {
     fixture.registry.clear_requests();
     fixture.registry.add_fault(Rule::on(kind.0, kind.1).times(number), Fault::Hang);
-    let output = fixture.while_running(command, |registry: &Registry| {
+    let output = fixture.run_while(command, |registry: &Registry| {
         registry.wait_until(|requests| have_arrived(requests, kind.1, number));
         assert_eq!(registry.requests().iter().filter(|request| request.path.contains(kind.1)).count(), number);
         registry.release();
@@ -44,10 +44,10 @@ fn jobs_is_the_number_of_concurrent_requests() {
 #[test]
 fn jobs_is_read_from_the_environment_without_the_flag() {
     let fixture = Fixture::new(8);
-    let create = fixture.create_command(&[]).env(VARIABLE, "3");
+    let create = fixture.create_command(&[]).env(JOBS_VARIABLE, "3");
     let found = connections(&fixture, &create, ("GET", "/blobs/"), 3);
     assert!((3..=3 + SCHEME_SEARCH_CONNECTIONS).contains(&found), "{found}");
-    let push = fixture.push_command(&["--jobs", "5"]).env(VARIABLE, "2");
+    let push = fixture.push_command(&["--jobs", "5"]).env(JOBS_VARIABLE, "2");
     let found = connections(&fixture, &push, ("POST", "mount="), 5);
     assert!((5..=5 + SCHEME_SEARCH_CONNECTIONS).contains(&found), "{found}");
 }
@@ -75,21 +75,21 @@ fn one_job_is_one_connection() {
 
 #[test]
 fn an_invalid_jobs_variable_is_reported_before_any_request() {
-    let fixture = Fixture::new(1).created();
+    let fixture = Fixture::new(1).with_draft();
     let remote = fixture.name("src/i0000:1");
     for value in ["0", "-1", "many", "1.5", " 2"] {
         let other = fixture.command(&["create", &fixture.name("dst/more:1"), &remote]);
         for command in [other, fixture.push_command(&[]), fixture.command(&["inspect", &remote])] {
-            let output = command.env(VARIABLE, value).run();
+            let output = command.env(JOBS_VARIABLE, value).run();
             assert_eq!((output.code, output.out().as_str()), (1, ""), "{value:?}");
-            let expected = format!("{VARIABLE}={value:?} is not a whole number above zero");
+            let expected = format!("{JOBS_VARIABLE}={value:?} is not a whole number above zero");
             assert_eq!(output.first_err_line(), expected);
         }
     }
     assert_eq!(fixture.take_lines(), [""; 0]);
     // The flag goes before it, and an empty one is none.
-    let _ = fixture.push_command(&["--jobs", "2"]).env(VARIABLE, "many").run().success();
-    let _ = fixture.push_command(&[]).env(VARIABLE, "").run().success();
+    let _ = fixture.push_command(&["--jobs", "2"]).env(JOBS_VARIABLE, "many").run().success();
+    let _ = fixture.push_command(&[]).env(JOBS_VARIABLE, "").run().success();
     assert!(fixture.registry.manifest(TARGET, "1").is_some());
 }
 

@@ -43,7 +43,7 @@ fn nothing_is_sent_to_a_remembered_token_server_before_the_registry_names_it() {
     fixture.registry.clear_requests();
     // The 401 is held back.
     fixture.registry.add_fault(Rule::on("GET", "/manifests/").nth(1), Fault::Hang);
-    let inspected = fixture.while_running(&inspect(&fixture), |registry| {
+    let inspected = fixture.run_while(&inspect(&fixture), |registry| {
         registry.wait_until(|requests| requests.len() == 1);
         registry.wait_for_token_connections(1, 1);
         assert_eq!(registry.requests().iter().filter(is_token).count(), 0);

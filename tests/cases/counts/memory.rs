@@ -12,7 +12,7 @@ const PEAK_MAX: u64 = 10 * 1024;
 
 #[test]
 fn a_thousand_entries_are_pushed_within_10_mb() {
-    let fixture = Fixture::new(1000).created();
+    let fixture = Fixture::new(1000).with_draft();
     // Held at its last request, the push has done all its work and can be looked at.
     fixture.registry.add_fault(Rule::on("PUT", &format!("{TARGET}/manifests/1")), Fault::Hang);
     // Each connection takes some 250 kB, so their number is fixed: this is about the entries.

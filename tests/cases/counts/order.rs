@@ -4,7 +4,7 @@
 use testkit::image::{Image, sha256};
 use testkit::loopback::{Fault, RecordedRequest, Registry, Rule};
 
-use super::{Fixture, SHARED, TARGET, assert_same, have_arrived, have_responses, index, own_layer, put_line};
+use super::{BASE_LAYER, Fixture, TARGET, assert_same, have_arrived, have_responses, index, own_layer, put_line};
 
 /// More than the images, so that no image waits for another's turn.
 const JOBS: [&str; 2] = ["--jobs", "8"];
@@ -19,7 +19,7 @@ fn puts(requests: &[RecordedRequest]) -> Vec<String> {
 
 #[test]
 fn one_job_sends_a_child_after_its_blobs() {
-    let fixture = Fixture::new(5).created();
+    let fixture = Fixture::new(5).with_draft();
     let _ = fixture.push_command(&["--jobs", "1"]).run().success();
     assert_eq!(fixture.take_lines(), fixture.push_lines(404, &[0, 1, 2, 3, 4]));
 }
@@ -27,16 +27,16 @@ fn one_job_sends_a_child_after_its_blobs() {
 #[test]
 fn a_child_waits_for_its_own_blobs_and_the_list_for_all_children() {
     for late in 0..5 {
-        let fixture = Fixture::new(5).created();
+        let fixture = Fixture::new(5).with_draft();
         hold(&fixture.registry, "POST", &sha256(&own_layer(late)));
-        let pushed = fixture.while_running(&fixture.push_command(&JOBS), |registry| {
+        let pushed = fixture.run_while(&fixture.push_command(&JOBS), |registry| {
             registry.wait_until(|requests| have_responses(requests, "PUT ", 4) && have_arrived(requests, "POST ", 11));
             let late_put = format!("PUT /v2/{TARGET}/manifests/{}", fixture.images[late].digest());
             let requests = registry.requests();
             assert!(!have_arrived(&requests, &late_put, 1) && puts(&requests).len() == 4, "{:#?}", puts(&requests));
             registry.release();
         });
-        assert_eq!(pushed.success().out(), fixture.pushed());
+        assert_eq!(pushed.success().out(), fixture.push_text());
         let lines = fixture.take_lines();
         let last = [put_line(&fixture.images[late].digest()), put_line("1")];
         assert_eq!(lines[lines.len() - 2..], last);
@@ -46,39 +46,39 @@ fn a_child_waits_for_its_own_blobs_and_the_list_for_all_children() {
 
 #[test]
 fn no_child_is_sent_before_a_shared_blob() {
-    let fixture = Fixture::new(5).created();
-    hold(&fixture.registry, "POST", &sha256(SHARED));
-    let pushed = fixture.while_running(&fixture.push_command(&JOBS), |registry| {
+    let fixture = Fixture::new(5).with_draft();
+    hold(&fixture.registry, "POST", &sha256(BASE_LAYER));
+    let pushed = fixture.run_while(&fixture.push_command(&JOBS), |registry| {
         registry.wait_until(|requests| have_responses(requests, "POST ", 10) && have_arrived(requests, "POST ", 11));
         assert_eq!(puts(&registry.requests()), [""; 0]);
         registry.release();
     });
-    assert_eq!(pushed.success().out(), fixture.pushed());
+    assert_eq!(pushed.success().out(), fixture.push_text());
     assert_eq!(fixture.take_lines().last(), Some(&put_line("1")));
 }
 
 #[test]
 fn the_list_waits_for_the_last_child() {
-    let fixture = Fixture::new(5).created();
+    let fixture = Fixture::new(5).with_draft();
     hold(&fixture.registry, "PUT", &fixture.images[2].digest());
-    let pushed = fixture.while_running(&fixture.push_command(&JOBS), |registry| {
+    let pushed = fixture.run_while(&fixture.push_command(&JOBS), |registry| {
         registry.wait_until(|requests| have_responses(requests, "PUT ", 4) && have_arrived(requests, "PUT ", 5));
         assert!(!have_arrived(&registry.requests(), &format!("PUT /v2/{TARGET}/manifests/1 "), 1));
         registry.release();
     });
-    assert_eq!(pushed.success().out(), fixture.pushed());
+    assert_eq!(pushed.success().out(), fixture.push_text());
 }
 
 #[test]
 fn output_of_create_and_push_does_not_depend_on_response_order() {
-    let usual = Fixture::new(6).created();
+    let usual = Fixture::new(6).with_draft();
     let _ = usual.push_command(&JOBS).run().success();
     let list = usual.registry.manifest(TARGET, "1");
     for round in 0..10 {
         let fixture = Fixture::new(6);
         let (late, later) = (round % 6, (round + 1 + round / 6) % 6);
         hold(&fixture.registry, "GET", &fixture.images[late].config_digest());
-        let created = fixture.while_running(&fixture.create_command(&JOBS), |registry| {
+        let created = fixture.run_while(&fixture.create_command(&JOBS), |registry| {
             registry.wait_until(|requests| {
                 have_responses(requests, "/manifests/", 6)
                     && have_responses(requests, "/blobs/", 5)
@@ -90,7 +90,7 @@ fn output_of_create_and_push_does_not_depend_on_response_order() {
         fixture.registry.clear_requests();
         hold(&fixture.registry, "POST", &sha256(&own_layer(late)));
         hold(&fixture.registry, "PUT", &fixture.images[later].digest());
-        let pushed = fixture.while_running(&fixture.push_command(&JOBS), |registry| {
+        let pushed = fixture.run_while(&fixture.push_command(&JOBS), |registry| {
             registry.wait_until(|requests| {
                 have_responses(requests, "POST ", 12)
                     && have_responses(requests, "PUT ", 4)
@@ -99,7 +99,7 @@ fn output_of_create_and_push_does_not_depend_on_response_order() {
             });
             registry.release();
         });
-        assert_eq!(pushed.success().out(), fixture.pushed());
+        assert_eq!(pushed.success().out(), fixture.push_text());
         assert_eq!(fixture.registry.manifest(TARGET, "1"), list, "round {round}");
     }
 }
@@ -111,12 +111,12 @@ fn output_of_inspect_does_not_depend_on_response_order() {
     for round in 0..10 {
         let fixture = Fixture::new(0);
         fixture.registry.put_index(TARGET, "1", &index(&images));
-        let late = images[round % 6].digest();
-        hold(&fixture.registry, "GET", &late);
+        let late_digest = images[round % 6].digest();
+        hold(&fixture.registry, "GET", &late_digest);
         let inspect = fixture.command(&["inspect", "-v", JOBS[0], JOBS[1], &fixture.list()]);
-        let shown = fixture.while_running(&inspect, |registry| {
+        let shown = fixture.run_while(&inspect, |registry| {
             registry.wait_until(|requests| {
-                have_responses(requests, "/manifests/sha256:", 5) && have_arrived(requests, &late, 1)
+                have_responses(requests, "/manifests/sha256:", 5) && have_arrived(requests, &late_digest, 1)
             });
             registry.release();
         });

@@ -24,7 +24,7 @@ fn run_in_waves(fixture: &Fixture, before: usize, first: Rule) {
     for (method, part, number) in &WAVES[1..] {
         fixture.registry.add_fault(Rule::on(method, part).times(*number), Fault::Hang);
     }
-    let applied = fixture.while_running(&apply(fixture, &["--jobs", "16"]), |registry| {
+    let applied = fixture.run_while(&apply(fixture, &["--jobs", "16"]), |registry| {
         let mut sent = before;
         for (method, part, number) in WAVES {
             let of_kind = |requests: &[RecordedRequest]| {
@@ -37,7 +37,7 @@ fn run_in_waves(fixture: &Fixture, before: usize, first: Rule) {
             registry.release();
         }
     });
-    assert_eq!(applied.success().out(), fixture.pushed());
+    assert_eq!(applied.success().out(), fixture.push_text());
     assert_eq!(fixture.registry.requests().len(), before + WAVES.iter().map(|(.., number)| number).sum::<usize>());
 }
 
@@ -46,7 +46,7 @@ fn apply_without_a_login_needs_five_waves_after_the_first_response() {
     let fixture = Fixture::new(IMAGES);
     // The first goes alone, as it finds out how the registry speaks; the rest of its wave is held back.
     fixture.registry.add_fault(Rule::on("GET", "/blobs/").times(IMAGES), Fault::Hang);
-    let applied = fixture.while_running(&apply(&fixture, &["--jobs", "16"]), |registry| {
+    let applied = fixture.run_while(&apply(&fixture, &["--jobs", "16"]), |registry| {
         registry.wait_until(|requests| have_arrived(requests, "/blobs/", IMAGES) && have_arrived(requests, "/dst/", 1));
         assert_eq!(
             registry.requests().len(),
@@ -55,7 +55,7 @@ fn apply_without_a_login_needs_five_waves_after_the_first_response() {
         );
         registry.release();
     });
-    assert_eq!(applied.success().out(), fixture.pushed());
+    assert_eq!(applied.success().out(), fixture.push_text());
 }
 
 #[test]
@@ -66,12 +66,12 @@ fn apply_needs_five_waves_after_the_token() {
 
 #[test]
 fn push_of_a_known_list_looks_for_its_tag_and_its_images_in_one_wave() {
-    let fixture = tls_fixture(IMAGES).created();
+    let fixture = tls_fixture(IMAGES).with_draft();
     let first = fixture.push_command(&[]).run().success();
     fixture.registry.clear_requests();
     fixture.registry.add_fault(Rule::on("GET", "/manifests/1").authorized(), Fault::Hang);
     fixture.registry.add_fault(Rule::on("HEAD", "/manifests/sha256:").times(IMAGES), Fault::Hang);
-    let repeated = fixture.while_running(&fixture.push_command(&["--jobs", "16"]), |registry| {
+    let repeated = fixture.run_while(&fixture.push_command(&["--jobs", "16"]), |registry| {
         registry.wait_until(|requests| have_arrived(requests, "HEAD", IMAGES) && have_arrived(requests, "GET", 3));
         registry.release();
     });
@@ -82,7 +82,7 @@ fn push_of_a_known_list_looks_for_its_tag_and_its_images_in_one_wave() {
 
 #[test]
 fn push_of_a_known_list_reports_a_registry_that_is_down_once() {
-    let fixture = Fixture::new(IMAGES).created();
+    let fixture = Fixture::new(IMAGES).with_draft();
     let _ = fixture.push_command(&[]).run().success();
     for method in ["GET", "HEAD"] {
         fixture.registry.add_fault(Rule::on(method, "/manifests/").always(), Fault::status(503));
@@ -93,7 +93,7 @@ fn push_of_a_known_list_reports_a_registry_that_is_down_once() {
 
 #[test]
 fn push_of_a_known_list_asks_another_repository_for_no_image_that_it_sends() {
-    let fixture = Fixture::new(IMAGES).created();
+    let fixture = Fixture::new(IMAGES).with_draft();
     let _ = fixture.push_command(&[]).run().success();
     fixture.registry.clear_requests();
     let _ = fixture.push_command(&["--tag", &fixture.name("other/app:1")]).run().success();

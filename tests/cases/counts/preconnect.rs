@@ -49,13 +49,13 @@ fn tokens(requests: &[RecordedRequest]) -> usize {
 fn preconnect_opens_connections_before_the_token_arrives() {
     let fixture = tls_fixture(IMAGES);
     fixture.registry.add_fault(Rule::tokens().nth(1), Fault::Hang);
-    let applied = fixture.while_running(&apply(&fixture, &[]), |registry| {
+    let applied = fixture.run_while(&apply(&fixture, &[]), |registry| {
         registry.wait_until(|requests| tokens(requests) == 1);
         registry.wait_for_connections(BLOBS, BLOBS);
         assert_eq!(registry.requests().len(), 2, "the first request, and that for the token");
         registry.release();
     });
-    assert_eq!(applied.success().out(), fixture.pushed());
+    assert_eq!(applied.success().out(), fixture.push_text());
     assert!(
         fixture.registry.registry_connections() <= BLOBS + SCHEME_SEARCH_CONNECTIONS,
         "{}",
@@ -68,7 +68,7 @@ fn preconnect_opens_connections_before_the_token_arrives() {
 fn a_reading_command_preconnects_as_many_connections_as_it_uses() {
     let fixture = tls_fixture(IMAGES);
     fixture.registry.add_fault(Rule::tokens().nth(1), Fault::Hang);
-    let created = fixture.while_running(&fixture.create_command(&[]), |registry| {
+    let created = fixture.run_while(&fixture.create_command(&[]), |registry| {
         registry.wait_until(|requests| tokens(requests) == 1);
         registry.wait_for_connections(IMAGES, IMAGES);
         registry.release();
@@ -79,7 +79,7 @@ fn a_reading_command_preconnects_as_many_connections_as_it_uses() {
     fixture.registry.clear_requests();
     fixture.registry.clear_faults();
     fixture.registry.add_fault(Rule::tokens().nth(1), Fault::Hang);
-    let previewed = fixture.while_running(&apply(&fixture, &["--dry-run"]), |registry| {
+    let previewed = fixture.run_while(&apply(&fixture, &["--dry-run"]), |registry| {
         registry.wait_until(|requests| tokens(requests) == 1);
         registry.wait_for_connections(IMAGES + 1, IMAGES + 1);
         assert!(
@@ -101,7 +101,7 @@ fn requests_with_a_token_do_not_wait_for_the_first_response() {
     let fixture = tls_fixture(IMAGES);
     // The first request of whichever image comes with a token.
     fixture.registry.add_fault(Rule::on("GET", "/manifests/").authorized().nth(1), Fault::Hang);
-    let created = fixture.while_running(&fixture.create_command(&[]), |registry| {
+    let created = fixture.run_while(&fixture.create_command(&[]), |registry| {
         registry.wait_until(|requests| have_responses(requests, "/manifests/1 200", IMAGES - 1));
         registry.release();
     });
@@ -133,13 +133,13 @@ fn preconnected_connections_that_the_registry_closes_are_replaced() {
     for goodbye in ["", "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n"] {
         let fixture = tls_fixture(IMAGES);
         fixture.registry.add_fault(Rule::tokens().nth(1), Fault::Hang);
-        let applied = fixture.while_running(&apply(&fixture, &[]), |registry| {
+        let applied = fixture.run_while(&apply(&fixture, &[]), |registry| {
             registry.wait_until(|requests| tokens(requests) == 1);
             registry.wait_for_connections(BLOBS, BLOBS);
             assert!(registry.close_unused(goodbye.as_bytes()) >= BLOBS - 1);
             registry.release();
         });
-        assert_eq!(applied.success().out(), fixture.pushed());
+        assert_eq!(applied.success().out(), fixture.push_text());
         let requests = fixture.registry.requests();
         assert_eq!(requests.len(), 2 + (IMAGES * 2) + 1 + (IMAGES * 2 + 1) + IMAGES + 1, "each was sent once");
     }
@@ -150,7 +150,7 @@ fn parallel_requests_are_limited_to_the_connections_that_the_registry_accepts() 
     const MAX_CONNECTIONS: usize = 4;
     let fixture = tls_fixture_with(12, |builder| builder.max_connections(MAX_CONNECTIONS));
     let applied = apply(&fixture, &["--retries", "5"]).run().success();
-    assert_eq!(applied.out(), fixture.pushed());
+    assert_eq!(applied.out(), fixture.push_text());
     let refused = fixture.registry.registry_connections() - MAX_CONNECTIONS;
     // Those that were opened ahead and together, and hardly any after that.
     assert!(refused <= 2 * 24, "{refused} connections were refused");

@@ -6,7 +6,8 @@ use testkit::image::sha256;
 use testkit::loopback::Registry;
 
 use super::{
-    Fixture, SHARED, TARGET, assert_same, head_line, image_of_layers, index, mount_line, own_layer, put_line, source,
+    BASE_LAYER, Fixture, TARGET, assert_same, head_line, image_of_layers, index, mount_line, own_layer, put_line,
+    source,
 };
 
 #[test]
@@ -17,7 +18,7 @@ fn create_and_push_need_one_request_more_than_the_protocol() {
         let _ = fixture.create_command(&[]).run().success();
         assert_eq!(fixture.take_lines().len(), create);
         let pushed = fixture.push_command(&[]).run().success();
-        assert_eq!(pushed.out(), fixture.pushed());
+        assert_eq!(pushed.out(), fixture.push_text());
         let lines = fixture.take_lines();
         assert_eq!(lines.len(), push);
         assert_eq!(lines.last(), Some(&put_line("1")));
@@ -48,7 +49,7 @@ fn unchanged_lines(fixture: &Fixture) -> Vec<String> {
 
 #[test]
 fn a_repeated_push_sends_one_request_for_the_tag_and_each_image() {
-    let fixture = Fixture::new(5).created();
+    let fixture = Fixture::new(5).with_draft();
     let first = fixture.push_command(&[]).run().success();
     fixture.registry.clear_requests();
     let second = fixture.push_command(&["--jobs", "1"]).run().success();
@@ -73,7 +74,7 @@ fn repair_lines(fixture: &Fixture, missing: usize) -> Vec<String> {
         true => head_line(&image.digest()).replace(" 200", " 404"),
         false => head_line(&image.digest()),
     };
-    let blobs = [image.config_digest(), sha256(SHARED), sha256(&own_layer(missing))];
+    let blobs = [image.config_digest(), sha256(BASE_LAYER), sha256(&own_layer(missing))];
     let check_requests =
         [format!("GET /v2/{TARGET}/manifests/1 200")].into_iter().chain(fixture.images.iter().map(image_check));
     let mounts = blobs.iter().map(|blob| mount_line(blob, &source(missing)));
@@ -82,15 +83,15 @@ fn repair_lines(fixture: &Fixture, missing: usize) -> Vec<String> {
 
 #[test]
 fn push_sends_a_deleted_image_of_the_published_list_again() {
-    let fixture = Fixture::new(5).created();
+    let fixture = Fixture::new(5).with_draft();
     let first = fixture.push_command(&[]).run().success();
     delete(&fixture, &fixture.images[3].digest());
     let pushed = fixture.push_command(&["--jobs", "1", "--format", "json"]).run().success();
     let mut expected = repair_lines(&fixture, 3);
     // The first image that has the shared layer may lend it as well as the one that is sent.
     expected.iter_mut().for_each(|line| {
-        if line.contains(&sha256(SHARED)) {
-            *line = mount_line(&sha256(SHARED), &source(0));
+        if line.contains(&sha256(BASE_LAYER)) {
+            *line = mount_line(&sha256(BASE_LAYER), &source(0));
         }
     });
     assert_same(fixture.take_lines(), expected);
@@ -102,13 +103,13 @@ fn push_sends_a_deleted_image_of_the_published_list_again() {
 
 #[test]
 fn push_sends_missing_children_before_a_changed_list() {
-    let fixture = Fixture::new(5).created();
+    let fixture = Fixture::new(5).with_draft();
     let _ = fixture.push_command(&[]).run().success();
     let changed = ["annotate", &fixture.list(), &fixture.name(&format!("{}:1", source(0))), "--os-version", "1"];
     let _ = fixture.command(&changed).run().success();
     delete(&fixture, &fixture.images[0].digest());
     let pushed = fixture.push_command(&["--jobs", "1"]).run().success();
-    assert_eq!(pushed.out(), fixture.pushed());
+    assert_eq!(pushed.out(), fixture.push_text());
     let mut expected = repair_lines(&fixture, 0);
     expected.push(put_line("1"));
     assert_same(fixture.take_lines(), expected);
@@ -116,7 +117,7 @@ fn push_sends_missing_children_before_a_changed_list() {
 
 #[test]
 fn a_push_to_a_new_tag_checks_every_child() {
-    let fixture = Fixture::new(2).created();
+    let fixture = Fixture::new(2).with_draft();
     let _ = fixture.push_command(&[]).run().success();
     let other = fixture.name("dst/app:2");
     let images = [fixture.name("src/i0000:1"), fixture.name("src/i0001:1")];
@@ -130,18 +131,18 @@ fn a_push_to_a_new_tag_checks_every_child() {
 
 #[test]
 fn only_the_children_that_the_tag_does_not_list_are_sent() {
-    let fixture = Fixture::new(5).created();
+    let fixture = Fixture::new(5).with_draft();
     let old = index(&[fixture.images[0].clone(), image_of_layers(&[b"gone"]), fixture.images[3].clone()]);
     fixture.registry.put_index(TARGET, "1", &old);
     let pushed = fixture.push_command(&["--jobs", "1"]).run().success();
     // The shared layer comes first, from the first image that has it.
     let mut expected = fixture.push_lines(200, &[1, 2, 4]);
     expected.remove(2);
-    expected.insert(1, mount_line(&sha256(SHARED), &source(0)));
+    expected.insert(1, mount_line(&sha256(BASE_LAYER), &source(0)));
     // What the tag lists is looked for all the same.
     expected.splice(1..1, [0, 3].map(|number| head_line(&fixture.images[number].digest())));
     assert_eq!(fixture.take_lines(), expected);
-    assert_eq!(pushed.out(), fixture.pushed());
+    assert_eq!(pushed.out(), fixture.push_text());
     let served: serde_json::Value =
         serde_json::from_slice(&fixture.registry.manifest(TARGET, "1").expect("it is there").1).expect("JSON");
     let digests: Vec<String> = fixture.images.iter().map(|image| image.digest()).collect();
@@ -151,7 +152,7 @@ fn only_the_children_that_the_tag_does_not_list_are_sent() {
 
 #[test]
 fn push_checks_every_child_if_the_tag_names_an_image() {
-    let fixture = Fixture::new(2).created();
+    let fixture = Fixture::new(2).with_draft();
     fixture.registry.put_image(TARGET, "1", &image_of_layers(&[b"not a list"]));
     let _ = fixture.push_command(&[]).run().success();
     assert_same(fixture.take_lines(), fixture.push_lines(200, &[0, 1]));
@@ -160,7 +161,7 @@ fn push_checks_every_child_if_the_tag_names_an_image() {
 #[test]
 fn children_of_the_target_repository_are_neither_mounted_nor_put() {
     let fixture = Fixture::new(0);
-    let images: Vec<_> = (0..5).map(|number| image_of_layers(&[SHARED, &own_layer(number)])).collect();
+    let images: Vec<_> = (0..5).map(|number| image_of_layers(&[BASE_LAYER, &own_layer(number)])).collect();
     let tags: Vec<String> = (0..5).map(|number| format!("part{number}")).collect();
     images.iter().zip(&tags).for_each(|(image, tag)| {
         fixture.registry.put_image(TARGET, tag, image);

@@ -36,7 +36,7 @@ fn create_and_push_need_one_token_each() {
     let (tokens, refused, successful) = take(&fixture);
     assert_eq!((tokens.len(), refused), (1, 1));
     assert_same(successful, fixture.push_lines(404, &[0, 1, 2, 3, 4]));
-    assert_eq!(pushed.out(), fixture.pushed());
+    assert_eq!(pushed.out(), fixture.push_text());
     let repeated = fixture.push_command(&[]).run().success();
     let (tokens, refused, successful) = take(&fixture);
     assert_eq!((repeated, tokens.len(), successful.len()), (pushed, 1, 1 + 5));
@@ -53,7 +53,7 @@ fn one_token_serves_an_apply() {
     let (tokens, refused, successful) = take(&fixture);
     assert_eq!((tokens.len(), refused), (1, 1));
     assert_eq!(successful, [fixture.create_lines(), fixture.push_lines(404, &[0, 1, 2, 3, 4])].concat());
-    assert_eq!(applied.out(), fixture.pushed());
+    assert_eq!(applied.out(), fixture.push_text());
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn a_token_that_expires_during_a_command_is_replaced_once() {
     let fixture = fixture(Bearer::new(), 8);
     // As many are held back as run at once.
     fixture.registry.add_fault(Rule::on("GET", "/blobs/").times(4), Fault::Hang);
-    let created = fixture.while_running(&fixture.create_command(&["--jobs", "4"]), |registry| {
+    let created = fixture.run_while(&fixture.create_command(&["--jobs", "4"]), |registry| {
         registry.wait_until(|requests| have_arrived(requests, "/blobs/", 4));
         registry.expire_tokens();
         registry.release();
@@ -114,12 +114,12 @@ fn a_token_that_expires_during_a_command_is_replaced_once() {
     assert_eq!(tokens.len(), 2);
     assert_same(successful, fixture.create_lines());
     fixture.registry.add_fault(Rule::on("POST", "mount=").times(4), Fault::Hang);
-    let pushed = fixture.while_running(&fixture.push_command(&["--jobs", "4"]), |registry| {
+    let pushed = fixture.run_while(&fixture.push_command(&["--jobs", "4"]), |registry| {
         registry.wait_until(|requests| have_arrived(requests, "mount=", 4));
         registry.expire_tokens();
         registry.release();
     });
-    assert_eq!(pushed.success().out(), fixture.pushed());
+    assert_eq!(pushed.success().out(), fixture.push_text());
     let (tokens, refused, successful) = take(&fixture);
     // The look, and the four that were under way.
     assert_eq!((tokens.len(), refused), (2, 1 + 4));

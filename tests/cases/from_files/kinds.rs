@@ -3,7 +3,7 @@
 use super::*;
 
 /// The file's text with the digests of the two images in the place of AMD and ARM, and the host in that of HOST.
-fn filled(fixture: &Fixture, text: &str) -> String {
+fn fill_in(fixture: &Fixture, text: &str) -> String {
     let (amd64, arm64) = (fixture.amd64.digest(), fixture.arm64.digest());
     let text = text.replace("SIZE", &fixture.amd64.manifest.len().to_string());
     text.replace("AMD", &amd64)
@@ -13,7 +13,7 @@ fn filled(fixture: &Fixture, text: &str) -> String {
 }
 
 /// Every kind of one image, the one for amd64.
-const ONE: &[(&str, &str)] = &[
+const KINDS_OF_AMD64: &[(&str, &str)] = &[
     ("skopeo, buildah, podman, kaniko", "AMD"),
     ("bazel", "AMD\n"),
     ("kaniko with a tag", "HOST/app:tmp-1@AMD\n"),
@@ -41,15 +41,15 @@ const ONE: &[(&str, &str)] = &[
 #[test]
 fn every_kind_of_build_file_is_read_from_files_and_standard_input() {
     let fixture = Fixture::new();
-    for (number, (tool, text)) in ONE.iter().enumerate() {
-        let text = filled(&fixture, text);
+    for (number, (tool, text)) in KINDS_OF_AMD64.iter().enumerate() {
+        let text = fill_in(&fixture, text);
         fixture.sandbox.write("file", &text);
         let list = format!("@app:{number}");
         let created = fixture.run(&["create", "--from=file", &list]);
         assert_eq!((created.code, created.err()), (0, String::new()), "{tool}");
-        assert_eq!(fixture.drafted(&list), [fixture.amd64.digest()], "{tool}");
+        assert_eq!(fixture.draft_digests(&list), [fixture.amd64.digest()], "{tool}");
         let _ = fixture.run_with(&["create", "--replace", "--from=-", &list], &text).success();
-        assert_eq!(fixture.drafted(&list), [fixture.amd64.digest()], "{tool} on standard input");
+        assert_eq!(fixture.draft_digests(&list), [fixture.amd64.digest()], "{tool} on standard input");
     }
 }
 
@@ -61,12 +61,12 @@ fn the_size_in_a_descriptor_is_that_of_the_manifest() {
     let descriptor = r#"{"mediaType":"m","digest":"AMD","size":SIZE}"#;
     let buildx = format!(r#"{{"containerimage.descriptor":{descriptor},"image.name":"HOST/app"}}"#);
     let image = fixture.registry.name(&format!("app@{}", fixture.amd64.digest()));
-    let wrong = format!("file: the manifest of {image} has {size} bytes, and the file says {size}0\n");
+    let size_error = format!("file: the manifest of {image} has {size} bytes, and the file says {size}0\n");
     for text in [descriptor, &buildx] {
-        fixture.sandbox.write("file", filled(&fixture, text));
+        fixture.sandbox.write("file", fill_in(&fixture, text));
         let _ = fixture.run(&["create", "--from=file", "@app:1"]).success();
         let requests = fixture.requests();
-        fixture.sandbox.write("file", filled(&fixture, &text.replace("SIZE", "SIZE0")));
+        fixture.sandbox.write("file", fill_in(&fixture, &text.replace("SIZE", "SIZE0")));
         for command in [
             &["create", "--from=file", "@app:2"][..],
             &["create", "--push", "--from=file", "@app:2"],
@@ -75,22 +75,22 @@ fn the_size_in_a_descriptor_is_that_of_the_manifest() {
             &["apply", "--from=file", "--target", "@app:2"],
         ] {
             let refused = fixture.run(command);
-            assert!(refused.code == 1 && refused.err().starts_with(&wrong), "{command:?}: {}", refused.err());
+            assert!(refused.code == 1 && refused.err().starts_with(&size_error), "{command:?}: {}", refused.err());
             // apply checks the tag meanwhile.
             let digest_requests =
                 fixture.requests().into_iter().filter(|line| line.contains("sha256:")).collect::<Vec<_>>();
             assert!(digest_requests.iter().all(|line| requests.contains(line)), "{command:?}: {digest_requests:?}");
         }
         // The right size in one file does not excuse the wrong one in another.
-        fixture.sandbox.write("right", filled(&fixture, text));
+        fixture.sandbox.write("right", fill_in(&fixture, text));
         let refused = fixture.run(&["create", "--from=right", "--from=file", "@app:2"]).err();
-        assert!(refused.contains(&format!("\n{wrong}")), "{refused}");
+        assert!(refused.contains(&format!("\n{size_error}")), "{refused}");
         let _ = fixture.run(&["rm", "@app:1"]).success();
     }
     // Without a media type it is no descriptor, and the size may be that of all layers.
-    fixture.sandbox.write("file", filled(&fixture, r#"{"digest":"AMD","size":1234567}"#));
+    fixture.sandbox.write("file", fill_in(&fixture, r#"{"digest":"AMD","size":1234567}"#));
     let _ = fixture.run(&["create", "--from=file", "@app:3"]).success();
-    fixture.sandbox.write("file", filled(&fixture, r#"{"mediaType":"m","digest":"AMD","size":"9"}"#));
+    fixture.sandbox.write("file", fill_in(&fixture, r#"{"mediaType":"m","digest":"AMD","size":"9"}"#));
     let refused = fixture.run(&["create", "--from=file", "@app:4"]).err();
     assert_eq!(refused.lines().next(), Some("file: size is not a number of bytes: \"9\""));
 }
@@ -99,8 +99,8 @@ fn the_size_in_a_descriptor_is_that_of_the_manifest() {
 #[test]
 fn a_file_that_is_cut_off_is_an_error_that_names_it() {
     let fixture = Fixture::new();
-    for (tool, text) in ONE {
-        let text = filled(&fixture, text);
+    for (tool, text) in KINDS_OF_AMD64 {
+        let text = fill_in(&fixture, text);
         let whole = text.trim_end().len();
         let digest = text.find(hex(&fixture.amd64.digest())).expect("a digest");
         for end in [0, 1, digest, digest + 10, digest + 63, whole - 1].into_iter().filter(|end| *end < whole) {
@@ -146,20 +146,20 @@ fn targets_are_selected_and_repositories_are_printed() {
     let fixture = Fixture::new();
     let bake =
         r#"{"web":{"containerimage.digest":"AMD","image.name":"HOST/app"},"db":{"containerimage.digest":"ARM"}}"#;
-    fixture.sandbox.write("bake.json", filled(&fixture, bake));
+    fixture.sandbox.write("bake.json", fill_in(&fixture, bake));
     let refused = fixture.run(&["create", "--from=bake.json", "@app:1"]).err();
     assert!(refused.starts_with("bake.json: the file has several targets: web, db\nhint: choose one with --target"));
     let _ = fixture.run(&["create", "--from=bake.json", "--target=web", "@app:1"]).success();
-    assert_eq!(fixture.drafted("@app:1"), [fixture.amd64.digest()]);
+    assert_eq!(fixture.draft_digests("@app:1"), [fixture.amd64.digest()]);
     let _ = fixture.run(&["create", "--from=bake.json", "--target=web", "--target=db", "@app:2"]).success();
-    assert_eq!(fixture.drafted("@app:2"), sorted(&[&fixture.amd64, &fixture.arm64]));
+    assert_eq!(fixture.draft_digests("@app:2"), sorted(&[&fixture.amd64, &fixture.arm64]));
     fixture.sandbox.write("digest", fixture.amd64.digest());
     let refused = fixture.run(&["create", "--from=digest", "--target=web", "@app:3"]).err();
     assert!(refused.starts_with("--target web: no file of --from has targets\n"), "{refused}");
     // A list in another repository than its images.
     let repository = fixture.registry.name("app");
     let _ = fixture.run(&["create", "--from=digest", "--repository", &repository, "@lists:1"]).success();
-    assert_eq!(fixture.drafted("@lists:1"), [fixture.amd64.digest()]);
+    assert_eq!(fixture.draft_digests("@lists:1"), [fixture.amd64.digest()]);
     let refused = fixture.run(&["create", "--from=digest", "--repository=h.example/app:1", "@lists:2"]);
     assert_eq!(refused.code, 125, "{}", refused.err());
 }
@@ -179,10 +179,10 @@ fn from_reads_files_that_we_wrote() {
     for (number, file) in ["digest", "meta.json", "pushed.json", "list.yaml"].into_iter().enumerate() {
         let list = format!("@app:again{number}");
         let _ = fixture.run(&["create", "--from", file, &list]).success();
-        assert_eq!(fixture.drafted(&list), sorted(&[&fixture.amd64, &fixture.arm64]), "{file}");
+        assert_eq!(fixture.draft_digests(&list), sorted(&[&fixture.amd64, &fixture.arm64]), "{file}");
     }
-    let dry = fixture.run(&["push", "--format=json", "--dry-run", "@app:1"]).success().out();
-    let refused = fixture.run_with(&["create", "--from=-", "@app:2"], &dry).err();
+    let dry_run = fixture.run(&["push", "--format=json", "--dry-run", "@app:1"]).success().out();
+    let refused = fixture.run_with(&["create", "--from=-", "@app:2"], &dry_run).err();
     let first = format!(
         "standard input: {} is the result of a dry run: nothing was published\n",
         fixture.registry.name("app:1")

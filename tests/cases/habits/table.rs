@@ -277,7 +277,7 @@ fn vanished_images_are_reported_and_pushed_again() {
     fixture.with_habit.clear_requests();
     let _ = run(&fixture, &clock, "push @copy:1").success();
     let sent = fixture.with_habit.requests();
-    let images = sent.iter().filter(|it| it.method == "PUT" && it.path.contains("/manifests/sha256:")).count();
+    let images = sent.iter().filter(|put| put.method == "PUT" && put.path.contains("/manifests/sha256:")).count();
     assert_eq!(images, 2, "both are sent again");
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use testkit::sandbox::{Output, on_path};
 use testkit::skip::not_possible_here;
 
-use super::{Fixture, PLACES, READERS, TIME_LIMIT, WRITERS, refusal};
+use super::{Fixture, PLACES, READERS, TIME_LIMIT, WRITERS, check_refused};
 use crate::cases::OURS;
 
 /// Who runs the program where it must not be root, and somebody else; neither needs a name.
@@ -71,13 +71,13 @@ fn another_users_files_are_refused_and_roots_are_not() {
                 tried += 1;
                 let output = users.run(command);
                 match is_foreign && place.met_by_readers {
-                    true => refusal(&output, &path, "belongs to another user").expect(place.path),
+                    true => check_refused(&output, &path, "belongs to another user").expect(place.path),
                     false => assert_eq!(output.code, 0, "{}: {}", place.path, output.err()),
                 }
             }
             for command in WRITERS.iter().filter(|_| is_foreign) {
                 tried += 1;
-                refusal(&users.run(command), &path, "belongs to another user").expect(place.path);
+                check_refused(&users.run(command), &path, "belongs to another user").expect(place.path);
             }
             if is_foreign {
                 // Root can read what anybody wrote.

@@ -52,7 +52,7 @@ fn push_succeeds_if_a_refused_tag_serves_the_list() {
         let fixture = Fixture::new();
         fixture.target.put_image(TARGET, "amd", &image("amd64", &[b"amd"]));
         fixture.source.put_image("src/arm", "1", &image("arm64", &[b"arm"]));
-        fixture.created(&["@dst/app:amd", "%src/arm:1"]);
+        fixture.create_draft(&["@dst/app:amd", "%src/arm:1"]);
         let _ = fixture.push(&["-t", "2"]).success();
         let (_, digest) = fixture.served("1");
         for tag in ["1", "2"] {

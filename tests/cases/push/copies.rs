@@ -10,7 +10,7 @@ use testkit::loopback::{Fault, Registry, Rule};
 
 use super::{Fixture, TARGET, image, lines, puts, writes};
 
-const BASE: &[u8] = b"the base layer";
+const BASE_LAYER: &[u8] = b"the base layer";
 
 fn line(output: &str, part: &str) -> usize {
     output.lines().filter(|line| line.contains(part)).count()
@@ -19,10 +19,10 @@ fn line(output: &str, part: &str) -> usize {
 #[test]
 fn push_copies_each_blob_of_another_registry_once() {
     let fixture = Fixture::new();
-    let (amd64, arm64) = (image("amd64", &[BASE, b"amd"]), image("arm64", &[BASE, b"arm"]));
+    let (amd64, arm64) = (image("amd64", &[BASE_LAYER, b"amd"]), image("arm64", &[BASE_LAYER, b"arm"]));
     fixture.source.put_image("src/amd", "1", &amd64);
     fixture.source.put_image("src/arm", "1", &arm64);
-    fixture.created(&["%src/amd:1", "%src/arm:1"]);
+    fixture.create_draft(&["%src/amd:1", "%src/arm:1"]);
     let pushed = fixture.push(&[]).success();
     fixture.assert_whole(&amd64);
     fixture.assert_whole(&arm64);
@@ -42,9 +42,9 @@ fn push_copies_each_blob_of_another_registry_once() {
 #[test]
 fn a_second_push_sends_nothing_to_the_source() {
     let fixture = Fixture::new();
-    let amd64 = image("amd64", &[BASE]);
+    let amd64 = image("amd64", &[BASE_LAYER]);
     fixture.source.put_image("src/amd", "1", &amd64);
-    fixture.created(&["%src/amd:1"]);
+    fixture.create_draft(&["%src/amd:1"]);
     let first = fixture.push(&["--quiet"]).success();
     assert_eq!(first.err(), "");
     fixture.target.clear_requests();
@@ -63,35 +63,35 @@ fn a_second_push_sends_nothing_to_the_source() {
 #[test]
 fn existing_blobs_are_not_copied() {
     let fixture = Fixture::new();
-    fixture.source.put_image("src/amd", "1", &image("amd64", &[BASE, b"amd"]));
-    fixture.target.put_blob(TARGET, BASE);
-    fixture.created(&["%src/amd:1"]);
-    let pushed = fixture.pushed(&["--quiet"]);
+    fixture.source.put_image("src/amd", "1", &image("amd64", &[BASE_LAYER, b"amd"]));
+    fixture.target.put_blob(TARGET, BASE_LAYER);
+    fixture.create_draft(&["%src/amd:1"]);
+    let pushed = fixture.push_json(&["--quiet"]);
     assert_eq!((&pushed["copied"]["blobs"], &pushed["mounted"]), (&2.into(), &0.into()));
     assert_eq!(pushed["requests"], lines(&fixture.target).len() + lines(&fixture.source).len());
-    assert!(!lines(&fixture.source).iter().any(|line| line.contains(&sha256(BASE))));
+    assert!(!lines(&fixture.source).iter().any(|line| line.contains(&sha256(BASE_LAYER))));
 }
 
 #[test]
 fn a_repository_of_the_same_registry_is_tried_first() {
     let fixture = Fixture::new();
-    let (near, far) = (image("amd64", &[BASE]), image("arm64", &[BASE]));
+    let (near, far) = (image("amd64", &[BASE_LAYER]), image("arm64", &[BASE_LAYER]));
     fixture.target.put_image("src/near", "1", &near);
     fixture.source.put_image("src/far", "1", &far);
-    fixture.created(&["%src/far:1", "@src/near:1"]);
-    let pushed = fixture.pushed(&["--quiet"]);
+    fixture.create_draft(&["%src/far:1", "@src/near:1"]);
+    let pushed = fixture.push_json(&["--quiet"]);
     fixture.assert_whole(&far);
     assert_eq!((&pushed["mounted"], &pushed["copied"]["blobs"]), (&2.into(), &1.into()));
-    assert!(!lines(&fixture.source).iter().any(|line| line.contains(&sha256(BASE))));
+    assert!(!lines(&fixture.source).iter().any(|line| line.contains(&sha256(BASE_LAYER))));
 }
 
 #[test]
 fn a_refused_mount_falls_back_to_a_copy() {
     let fixture = Fixture::with_registry(Registry::builder().without_mounts().start());
-    let near = image("amd64", &[BASE]);
+    let near = image("amd64", &[BASE_LAYER]);
     fixture.target.put_image("src/near", "1", &near);
-    fixture.created(&["@src/near:1"]);
-    let pushed = fixture.pushed(&[]);
+    fixture.create_draft(&["@src/near:1"]);
+    let pushed = fixture.push_json(&[]);
     fixture.assert_whole(&near);
     assert_eq!((&pushed["mounted"], &pushed["copied"]["blobs"]), (&0.into(), &2.into()));
     assert_eq!(fixture.target.open_uploads(), 0);
@@ -102,7 +102,7 @@ fn an_interrupted_blob_is_resumed() {
     let fixture = Fixture::new();
     let amd64 = image("amd64", &[&[7; 100_000]]);
     fixture.source.put_image("src/amd", "1", &amd64);
-    fixture.created(&["%src/amd:1"]);
+    fixture.create_draft(&["%src/amd:1"]);
     let layer = sha256(&[7; 100_000]);
     fixture.source.add_fault(Rule::on("GET", &layer).nth(1), Fault::ShortBody(40_000));
     fixture
@@ -119,13 +119,13 @@ fn a_child_is_put_after_its_blobs() {
     let (amd64, arm64) = (image("amd64", &[b"amd"]), image("arm64", &[b"arm"]));
     fixture.source.put_image("src/amd", "1", &amd64);
     fixture.source.put_image("src/arm", "1", &arm64);
-    fixture.created(&["%src/amd:1", "%src/arm:1"]);
+    fixture.create_draft(&["%src/amd:1", "%src/arm:1"]);
     fixture.source.add_fault(Rule::on("GET", &sha256(b"arm")), Fault::Hang);
     thread::scope(|scope| {
         let pushing = scope.spawn(|| fixture.push(&["--jobs", "8"]));
         let amd_put = format!("/manifests/{}", amd64.digest());
         fixture.target.wait_until(|requests| requests.iter().any(|it| it.path.ends_with(&amd_put) && it.status == 201));
-        fixture.source.wait_until(|requests| requests.iter().any(|it| it.path.contains(&sha256(b"arm"))));
+        fixture.source.wait_until(|requests| requests.iter().any(|request| request.path.contains(&sha256(b"arm"))));
         assert_eq!(puts(&fixture.target), [amd64.digest()]);
         fixture.source.release();
         let _ = pushing.join().expect("it ends").success();
@@ -139,7 +139,7 @@ fn a_blob_that_no_source_has_is_named_and_no_tag_moves() {
     let amd64 = image("amd64", &[b"lost"]);
     fixture.source.put_blob("src/amd", &amd64.config);
     fixture.source.put_manifest("src/amd", "1", &amd64.media_type, &amd64.manifest);
-    fixture.created(&["%src/amd:1"]);
+    fixture.create_draft(&["%src/amd:1"]);
     let failed = fixture.push(&[]);
     assert_eq!((failed.code, failed.out()), (1, String::new()));
     let (blob, source) = (sha256(b"lost"), fixture.word("%src/amd"));
@@ -160,7 +160,7 @@ fn push_does_not_copy_foreign_layers() {
     fixture.source.put_image("win/far", "1", &windows);
     fixture.target.put_image("win/near", "1", &windows);
     let foreign = sha256(b"windows 10.0.20348.1");
-    fixture.created(&["%win/far:1"]);
+    fixture.create_draft(&["%win/far:1"]);
     let _ = fixture.push(&[]).success();
     fixture.assert_whole(&windows);
     assert!(!lines(&fixture.target).iter().chain(&lines(&fixture.source)).any(|line| line.contains(&foreign)));
@@ -178,8 +178,8 @@ fn an_index_with_attestations_is_published_whole() {
     let fixture = Fixture::new();
     let index = buildx_index(&["linux/amd64", "linux/arm64"]);
     fixture.source.put_index("src/app", "1", &index);
-    fixture.created(&["%src/app:1"]);
-    let pushed = fixture.pushed(&["-q", "--type", "oci"]);
+    fixture.create_draft(&["%src/app:1"]);
+    let pushed = fixture.push_json(&["-q", "--type", "oci"]);
     index.images.iter().for_each(|image| fixture.assert_whole(image));
     let mut digests: Vec<String> = index.images.iter().map(Image::digest).collect();
     digests.sort();
@@ -198,7 +198,7 @@ fn a_blob_is_sent_if_head_is_forbidden() {
         let fixture = Fixture::new();
         let amd64 = image("amd64", &[b"amd"]);
         fixture.source.put_image("src/amd", "1", &amd64);
-        fixture.created(&["%src/amd:1"]);
+        fixture.create_draft(&["%src/amd:1"]);
         fixture.sandbox.write_config(&format!(r#"{{"auths":{{"{}":{{"auth":"dTpw"}}}}}}"#, fixture.target.host()));
         for method in ["HEAD", "GET"] {
             let challenge = vec![("WWW-Authenticate".to_owned(), "Basic realm=\"x\"".to_owned())];
@@ -224,7 +224,7 @@ fn an_image_is_put_by_the_digest_in_the_list() {
     let size = amd64.manifest.len();
     let child = json!({ "mediaType": amd64.media_type, "digest": digest, "size": size, "platform": platform });
     fixture.source.put_index("src/app", "1", &Index::oci().child(child).build());
-    fixture.created(&["%src/app:1"]);
+    fixture.create_draft(&["%src/app:1"]);
     let _ = fixture.push(&[]).success();
     assert_eq!(fixture.children("1"), std::slice::from_ref(&digest));
     assert_eq!(fixture.target.manifest(TARGET, &digest).expect("the image is there by that name").1, amd64.manifest);
@@ -240,7 +240,7 @@ fn a_sha512_layer_may_be_confirmed_by_its_sha256() {
     assert_eq!(Client::new(fixture.source.addr()).request("POST", &upload, &[], bytes).status, 201);
     let amd64 = Image::oci().platform("linux", "amd64").layer_by_digest(&digest, bytes.len() as u64).build();
     fixture.source.put_image("src/app", "1", &amd64);
-    fixture.created(&["%src/app:1"]);
+    fixture.create_draft(&["%src/app:1"]);
     let _ = fixture.push(&[]).success();
     assert!(fixture.target.has_blob(TARGET, &digest));
     assert_eq!(fixture.target.manifest(TARGET, &amd64.digest()).expect("the image").1, amd64.manifest);
@@ -248,7 +248,7 @@ fn a_sha512_layer_may_be_confirmed_by_its_sha256() {
     let fixture = Fixture::new();
     let plain = image("amd64", &[b"amd"]);
     fixture.source.put_image("src/app", "1", &plain);
-    fixture.created(&["%src/app:1"]);
+    fixture.create_draft(&["%src/app:1"]);
     fixture.target.add_fault(Rule::on("PUT", "/uploads/").always(), Fault::WrongDigestHeader);
     let failed = fixture.push(&["--retries", "0"]);
     assert_eq!((failed.code, fixture.target.tags(TARGET)), (1, Vec::<String>::new()), "{}", failed.err());

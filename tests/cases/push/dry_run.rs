@@ -14,7 +14,7 @@ fn fixture() -> Fixture {
     fixture.target.put_image("src/arm", "1", &image("arm64", &[b"arm"]));
     fixture.source.put_image("src/s390x", "1", &image("s390x", &[b"s390x", b"there"]));
     fixture.target.put_blob(TARGET, b"there");
-    fixture.created(&["@dst/app:amd", "@src/arm:1", "%src/s390x:1"]);
+    fixture.create_draft(&["@dst/app:amd", "@src/arm:1", "%src/s390x:1"]);
     fixture
 }
 
@@ -25,9 +25,9 @@ fn line<'o>(output: &'o str, start: &str) -> &'o str {
 #[test]
 fn dry_run_prints_the_requests_and_sends_none() {
     let fixture = fixture();
-    let dry = fixture.push(&["--dry-run", "-t", "latest"]).success();
+    let dry_run = fixture.push(&["--dry-run", "-t", "latest"]).success();
     assert_eq!((writes(&fixture.target), writes(&fixture.source)), (vec![], vec![]));
-    let stdout = dry.out();
+    let stdout = dry_run.out();
     assert_eq!(stdout.lines().next(), Some(format!("Would push {}", fixture.word("@dst/app:1")).as_str()));
     assert_eq!(stdout.matches("(new)").count(), 2, "{stdout}");
     assert!(line(&stdout, "linux/amd64").ends_with("in place"), "{stdout}");
@@ -39,7 +39,7 @@ fn dry_run_prints_the_requests_and_sends_none() {
     }
     // What was said is what then happens.
     let digest = line(&stdout, "digest:").split_whitespace().last().unwrap_or_default().to_owned();
-    let pushed = fixture.pushed(&["-q", "-t", "latest"]);
+    let pushed = fixture.push_json(&["-q", "-t", "latest"]);
     assert_eq!((&pushed["digest"], &pushed["mounted"]), (&json!(digest), &json!(2)));
     assert_eq!(pushed["copied"]["blobs"], 2);
     fixture.target.clear_requests();
@@ -61,17 +61,17 @@ fn dry_run_json_has_the_same_content() {
     let old = image("386", &[b"old"]);
     fixture.target.put_index(TARGET, "1", &Index::docker().image(&old).image(&image("arm64", &[b"older"])).build());
     fixture.target.clear_requests();
-    let dry = fixture.pushed(&["--dry-run", "-t", "2"]);
-    assert_eq!((&dry["dryRun"], &dry["unchanged"], &dry["mounted"]), (&json!(true), &json!(false), &json!(2)));
+    let plan = fixture.push_json(&["--dry-run", "-t", "2"]);
+    assert_eq!((&plan["dryRun"], &plan["unchanged"], &plan["mounted"]), (&json!(true), &json!(false), &json!(2)));
     let config = image("s390x", &[b"s390x", b"there"]).config;
     let bytes = config.len() + b"s390x".len();
-    assert_eq!(dry["copied"], json!({ "blobs": 2, "bytes": bytes }));
-    let from: Vec<&Value> = dry["platforms"].as_array().expect("entries").iter().map(|line| &line["from"]).collect();
+    assert_eq!(plan["copied"], json!({ "blobs": 2, "bytes": bytes }));
+    let from: Vec<&Value> = plan["platforms"].as_array().expect("entries").iter().map(|line| &line["from"]).collect();
     let copy = json!({ "how": "copy", "repository": fixture.word("%src/s390x"), "bytes": bytes });
     assert!(from.contains(&&copy), "{from:#?}");
     assert!(from.contains(&&json!({ "how": "inPlace", "repository": fixture.word("@dst/app"), "bytes": 0 })));
     let names = |of: &str| -> Vec<Value> {
-        dry["changes"][of].as_array().expect("entries").iter().map(|line| line["platform"].clone()).collect()
+        plan["changes"][of].as_array().expect("entries").iter().map(|line| line["platform"].clone()).collect()
     };
     assert_eq!(names("added"), ["linux/amd64", "linux/s390x"]);
     assert_eq!((names("removed"), names("changed")), (vec![json!("linux/386")], vec![json!("linux/arm64")]));
@@ -80,8 +80,8 @@ fn dry_run_json_has_the_same_content() {
         { "tag": "1", "change": "moved", "now": now },
         { "tag": "2", "change": "new", "now": null },
     ]);
-    assert_eq!(dry["tagChanges"], expected);
-    assert_eq!(dry["requests"], lines(&fixture.target).len() + lines(&fixture.source).len());
+    assert_eq!(plan["tagChanges"], expected);
+    assert_eq!(plan["requests"], lines(&fixture.target).len() + lines(&fixture.source).len());
     assert_eq!(puts(&fixture.target), [""; 0]);
 }
 
@@ -89,27 +89,27 @@ fn dry_run_json_has_the_same_content() {
 fn dry_run_compares_annotations_too() {
     let fixture = Fixture::new();
     fixture.target.put_image(TARGET, "amd", &image("amd64", &[b"amd"]));
-    fixture.created(&["@dst/app:amd"]);
+    fixture.create_draft(&["@dst/app:amd"]);
     let _ = fixture.push(&[]).success();
     let _ = fixture.run(&["annotate", "@dst/app:1", "--annotation", "tier=base"]).success();
-    let dry = fixture.push(&["--dry-run"]).success().out();
+    let dry_run = fixture.push(&["--dry-run"]).success().out();
     let against = format!("\nCompared with what {} serves now:\n", fixture.word("@dst/app:1"));
-    assert!(dry.ends_with(&format!("{against}~ annotations.tier: none -> \"base\"\n")), "{dry}");
-    let details = &fixture.pushed(&["--dry-run"])["changes"]["details"];
+    assert!(dry_run.ends_with(&format!("{against}~ annotations.tier: none -> \"base\"\n")), "{dry_run}");
+    let details = &fixture.push_json(&["--dry-run"])["changes"]["details"];
     let expected = json!([{ "digest": null, "member": "annotations.tier", "from": null, "to": "base" }]);
     assert_eq!(details, &expected);
     let docker = fixture.push(&["--dry-run", "--type", "docker"]);
     assert_eq!(docker.code, 1, "{}", docker.out());
     // The list itself moves nothing; another tag does.
     let _ = fixture.push(&[]).success();
-    let dry = fixture.push(&["--dry-run", "-t", "2"]).success().out();
-    assert!(dry.ends_with(&format!("\n{} serves this list now\n", fixture.word("@dst/app:1"))), "{dry}");
+    let dry_run = fixture.push(&["--dry-run", "-t", "2"]).success().out();
+    assert!(dry_run.ends_with(&format!("\n{} serves this list now\n", fixture.word("@dst/app:1"))), "{dry_run}");
     // An image under the name is no list, and bytes in another layout are no other list.
     let image = image("amd64", &[b"amd"]);
     fixture.target.put_image(TARGET, "1", &image);
-    let dry = fixture.push(&["--dry-run"]).success().out();
+    let dry_run = fixture.push(&["--dry-run"]).success().out();
     let types = format!("~ mediaType: {:?} -> {:?}\n", image.media_type, testkit::image::OCI_INDEX);
-    assert!(dry.contains("\n+ linux/amd64 sha256:") && dry.ends_with(&types), "{dry}");
+    assert!(dry_run.contains("\n+ linux/amd64 sha256:") && dry_run.ends_with(&types), "{dry_run}");
 }
 
 #[test]
@@ -117,15 +117,15 @@ fn dry_run_reports_an_equal_list_in_other_bytes() {
     let fixture = Fixture::new();
     let index = Index::oci().image(&image("amd64", &[b"amd"])).indent(None).build();
     fixture.target.put_index(TARGET, "1", &index);
-    fixture.created(&["@dst/app:1"]);
+    fixture.create_draft(&["@dst/app:1"]);
     // A draft of that index is that index; one of its image is not.
-    let dry = fixture.push(&["--dry-run"]).success().out();
-    assert!(dry.contains(&index.digest()) && !dry.contains("(moves here from "), "{dry}");
+    let dry_run = fixture.push(&["--dry-run"]).success().out();
+    assert!(dry_run.contains(&index.digest()) && !dry_run.contains("(moves here from "), "{dry_run}");
     fixture.target.put_image(TARGET, "amd", &image("amd64", &[b"amd"]));
-    fixture.created(&["--replace", "@dst/app:amd"]);
-    let dry = fixture.push(&["--dry-run"]).success().out();
+    fixture.create_draft(&["--replace", "@dst/app:amd"]);
+    let dry_run = fixture.push(&["--dry-run"]).success().out();
     let expected = format!("\n{} serves the same list now in other bytes\n", fixture.word("@dst/app:1"));
-    assert!(dry.contains("(moves here from ") && dry.ends_with(&expected), "{dry}");
+    assert!(dry_run.contains("(moves here from ") && dry_run.ends_with(&expected), "{dry_run}");
 }
 
 #[test]
@@ -157,14 +157,14 @@ fn dry_run_names_attestations() {
     let amd64 = image("amd64", &[b"amd"]);
     let index = Index::oci().image(&amd64).attestation(&amd64).build();
     fixture.source.put_index("src/built", "1", &index);
-    fixture.created(&["%src/built:1"]);
+    fixture.create_draft(&["%src/built:1"]);
     let stdout = fixture.push(&["--dry-run"]).success().out();
     let rows: Vec<&str> = stdout.lines().filter(|line| line.contains(" copy from ")).collect();
     let firsts: Vec<&str> = rows.iter().filter_map(|row| row.split_whitespace().next()).collect();
     assert_eq!(firsts, ["linux/amd64", "attestation"], "{stdout}");
     assert!(!stdout.contains("unknown"), "{stdout}");
     // Scripts are told what the list says.
-    let json = fixture.pushed(&["--dry-run"]);
+    let json = fixture.push_json(&["--dry-run"]);
     assert_eq!(json["platforms"][1]["platform"], "unknown/unknown");
     assert_eq!(json["platforms"][1]["attests"], amd64.digest());
 }
@@ -184,12 +184,12 @@ fn dry_run_asks_the_next_source_if_one_cannot_be_read() {
     let fixture = Fixture::new();
     fixture.source.put_image("src/amd", "1", &image("amd64", &[b"shared", b"amd"]));
     fixture.source.put_image("src/arm", "1", &image("arm64", &[b"shared", b"arm"]));
-    fixture.created(&["%src/amd:1", "%src/arm:1"]);
+    fixture.create_draft(&["%src/amd:1", "%src/arm:1"]);
     let shared = sha256(b"shared");
     let locked = format!("/v2/src/amd/blobs/{shared}");
     fixture.source.add_fault(Rule::on("HEAD", &locked).always(), Fault::status(403));
-    let dry = fixture.push(&["--dry-run"]).success();
-    line(&dry.out(), "Blobs to mount: 0, to copy: 5 (");
+    let dry_run = fixture.push(&["--dry-run"]).success();
+    line(&dry_run.out(), "Blobs to mount: 0, to copy: 5 (");
     // Where the other one does not have it, that one gives no answer is what there is to say.
     fixture.source.add_fault(Rule::on("HEAD", &format!("/v2/src/arm/blobs/{shared}")).always(), Fault::status(404));
     let failed = fixture.push(&["--dry-run"]);

@@ -16,7 +16,7 @@ fn published() -> (Fixture, [Image; 3]) {
     fixture.target.put_image(TARGET, "amd", &images[0]);
     fixture.target.put_image("src/arm", "1", &images[1]);
     fixture.source.put_image("src/s390x", "1", &images[2]);
-    fixture.created(&["@dst/app:amd", "@src/arm:1", "%src/s390x:1"]);
+    fixture.create_draft(&["@dst/app:amd", "@src/arm:1", "%src/s390x:1"]);
     let _ = fixture.push(&[]).success();
     fixture.target.clear_requests();
     (fixture, images)
@@ -51,14 +51,14 @@ fn push_sends_missing_children_even_if_the_tag_is_current() {
         let (fixture, images) = published();
         delete(&fixture, &images[1]);
         delete(&fixture, &images[2]);
-        let dry = fixture.push(&[&["--dry-run"], tags].concat()).success();
-        assert!(dry.out().contains("\nBlobs to mount: 2, to copy: 0 ("), "{}", dry.out());
-        assert!(!dry.out().contains("nothing would be sent"), "{}", dry.out());
+        let dry_run = fixture.push(&[&["--dry-run"], tags].concat()).success();
+        assert!(dry_run.out().contains("\nBlobs to mount: 2, to copy: 0 ("), "{}", dry_run.out());
+        assert!(!dry_run.out().contains("nothing would be sent"), "{}", dry_run.out());
         assert_eq!(writes(&fixture.target), [""; 0]);
         let pushed = fixture.push(tags).success();
         assert_eq!(pushed.out().matches("Pushed ref ").count(), 2);
         images.iter().for_each(|image| fixture.assert_whole(image));
-        let json = fixture.pushed(&["--dry-run"]);
+        let json = fixture.push_json(&["--dry-run"]);
         assert_eq!(json["unchanged"], true, "{json}");
     }
 }
@@ -159,7 +159,7 @@ fn a_child_with_a_wrong_digest_counts_as_missing() {
 fn push_uses_get_where_head_is_refused() {
     let (fixture, _) = published();
     fixture.target.add_fault(Rule::on("HEAD", "/manifests/").always(), Fault::status(405));
-    let json = fixture.pushed(&[]);
+    let json = fixture.push_json(&[]);
     assert_eq!((&json["unchanged"], &json["requests"]), (&true.into(), &(1 + 3 * 2).into()));
     let requests = lines(&fixture.target);
     assert_eq!(requests.iter().filter(|line| line.starts_with("GET ")).count(), 4, "{requests:#?}");
@@ -171,7 +171,7 @@ fn push_checks_each_child_of_an_index_that_was_built_in_place() {
     let images = [image("amd64", &[b"amd"]), image("arm64", &[b"arm"])];
     let index = images.iter().fold(Index::oci(), |index, image| index.image(image)).attestation(&images[0]).build();
     fixture.target.put_index(TARGET, "built", &index);
-    fixture.created(&["@dst/app:built"]);
+    fixture.create_draft(&["@dst/app:built"]);
     let attestation = index.images.last().expect("an attestation");
     delete(&fixture, attestation);
     let failed = fixture.push(&["--type", "oci"]);

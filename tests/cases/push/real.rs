@@ -11,7 +11,7 @@ use super::super::OURS;
 
 #[test]
 fn push_copies_an_index_between_real_registries() {
-    let started = RealRegistry::start_plain().and_then(|one| RealRegistry::start_plain().map(|other| (one, other)));
+    let started = RealRegistry::start_plain().and_then(|first| RealRegistry::start_plain().map(|other| (first, other)));
     let (from, to) = match started {
         Ok(both) => both,
         Err(reason) => return skipped("a push between two real registries", &reason),
@@ -24,14 +24,14 @@ fn push_copies_an_index_between_real_registries() {
     let run = |args: &[&str]| sandbox.command(OURS).args(args.iter().copied()).run();
     let _ = run(&["create", &list, &format!("{}/src/app:1", from.host())]).success();
     let required = ["--require", "linux/amd64,linux/arm64,linux/s390x", "--exact", "--type", "oci"];
-    let dry = run(&[&["push", "--dry-run"], &required[..], &[&list]].concat()).success();
+    let dry_run = run(&[&["push", "--dry-run"], &required[..], &[&list]].concat()).success();
     let target = Client::new(to.addr());
     assert!(target.find_manifest("dst/app", "1").is_none());
     let pushed = run(&[&["push", "-t", "1.0.0"], &required[..], &[&list]].concat()).success();
     let (media_type, bytes) = target.manifest("dst/app", "1");
     assert_eq!((media_type.as_str(), target.manifest("dst/app", "1.0.0").1), (OCI_INDEX, bytes.clone()));
     assert!(pushed.out().ends_with(&format!("{}\n", sha256(&bytes))));
-    assert!(dry.out().contains(&sha256(&bytes)), "{}", dry.out());
+    assert!(dry_run.out().contains(&sha256(&bytes)), "{}", dry_run.out());
     for image in &index.images {
         assert_eq!(target.manifest("dst/app", &image.digest()).1, image.manifest);
         for blob in image.blobs() {

@@ -20,7 +20,7 @@ fn seeded(fixture: Fixture) -> Fixture {
     let [amd64, arm64] = images();
     fixture.target.put_image(TARGET, "amd", &amd64);
     fixture.source.put_image("src/arm", "1", &arm64);
-    fixture.created(&["@dst/app:amd", "%src/arm:1"]);
+    fixture.create_draft(&["@dst/app:amd", "%src/arm:1"]);
     fixture
 }
 
@@ -183,17 +183,17 @@ fn push_refuses_an_invalid_name_before_any_request() {
 #[test]
 fn push_dry_run_reports_each_repository() {
     let fixture = fixture();
-    let dry = fixture.push(&["--dry-run", "-t", &names(&fixture)]).success().out();
+    let dry_run = fixture.push(&["--dry-run", "-t", &names(&fixture)]).success().out();
     assert_eq!((writes(&fixture.target), writes(&fixture.source)), (vec![], vec![]));
-    let heads: Vec<&str> = dry.lines().filter_map(|line| line.strip_prefix("Would push ")).collect();
+    let heads: Vec<&str> = dry_run.lines().filter_map(|line| line.strip_prefix("Would push ")).collect();
     let expected = ["%other/app:1.2.3", "@second/app:edge", "@dst/app:1"].map(|name| fixture.word(name));
-    assert_eq!(heads, expected, "{dry}");
-    assert_eq!(dry.matches("(new)").count(), 5, "{dry}");
-    assert!(dry.contains(&format!("copy from {}", fixture.word("@dst/app"))), "{dry}");
-    assert!(dry.contains(&format!("mount from {}", fixture.word("@dst/app"))), "{dry}");
+    assert_eq!(heads, expected, "{dry_run}");
+    assert_eq!(dry_run.matches("(new)").count(), 5, "{dry_run}");
+    assert!(dry_run.contains(&format!("copy from {}", fixture.word("@dst/app"))), "{dry_run}");
+    assert!(dry_run.contains(&format!("mount from {}", fixture.word("@dst/app"))), "{dry_run}");
     fixture.target.clear_requests();
     fixture.source.clear_requests();
-    let printed = fixture.pushed(&["--dry-run", "-t", &names(&fixture)]);
+    let printed = fixture.push_json(&["--dry-run", "-t", &names(&fixture)]);
     assert_eq!(printed["requests"], lines(&fixture.target).len() + lines(&fixture.source).len());
     let others = printed["otherRepositories"].as_array().expect("the others");
     let tags: Vec<&Value> = others.iter().map(|other| &other["tags"]).collect();
@@ -201,15 +201,15 @@ fn push_dry_run_reports_each_repository() {
     assert_eq!((&printed["tags"], &others[1]["dryRun"]), (&json!(["1", "latest"]), &json!(true)));
     assert_eq!(others[0]["tagChanges"][1], json!({ "tag": "latest", "change": "new", "now": null }));
     let _ = fixture.push(&["-t", &names(&fixture)]).success();
-    let dry = fixture.push(&["--dry-run", "-t", &names(&fixture)]).success().out();
-    assert_eq!(dry.matches("unchanged: nothing would be sent\n").count(), 3, "{dry}");
+    let dry_run = fixture.push(&["--dry-run", "-t", &names(&fixture)]).success().out();
+    assert_eq!(dry_run.matches("unchanged: nothing would be sent\n").count(), 3, "{dry_run}");
 }
 
 #[test]
 fn push_json_has_each_repository() {
     let fixture = fixture();
     let file = fixture.sandbox.path().join("metadata.json");
-    let printed = fixture.pushed(&["-q", "-t", &names(&fixture), "--metadata-file", &file.display().to_string()]);
+    let printed = fixture.push_json(&["-q", "-t", &names(&fixture), "--metadata-file", &file.display().to_string()]);
     let others = printed["otherRepositories"].as_array().expect("the others");
     let members: Vec<(&Value, &Value, &Value)> =
         others.iter().map(|other| (&other["reference"], &other["mounted"], &other["copied"]["blobs"])).collect();
@@ -225,12 +225,12 @@ fn push_json_has_each_repository() {
     let names = ["%other/app:1.2.3", "%other/app:latest", "@second/app:edge", "@dst/app:1", "@dst/app:latest"];
     assert_eq!(metadata["image.name"], names.map(|name| fixture.word(name)).join(","));
     // A repository that lags behind keeps the whole from being unchanged.
-    let more = fixture.pushed(&[
+    let more = fixture.push_json(&[
         "-t",
         &fixture.word("@second/app:edge,@second/app:new").replace(",@", &format!(",{}/", fixture.target.host())),
     ]);
     assert_eq!((&more["unchanged"], &more["otherRepositories"][0]["unchanged"]), (&json!(false), &json!(false)));
-    let same = fixture.pushed(&["-t", &fixture.word("@second/app:new")]);
+    let same = fixture.push_json(&["-t", &fixture.word("@second/app:new")]);
     assert_eq!((&same["unchanged"], &same["otherRepositories"][0]["unchanged"]), (&json!(true), &json!(true)));
 }
 
@@ -240,7 +240,7 @@ fn a_reference_in_the_lists_repository_is_a_tag() {
     let _ = fixture.push(&["-q", "-t", &fixture.word("@dst/app:1")]).success();
     let [_, arm64] = images().map(|image| image.digest());
     assert_eq!(puts(&fixture.target), put(TARGET, &[&arm64, "1"]), "docker's push: no PUT by digest");
-    let printed = fixture.pushed(&["-t", &fixture.word("@dst/app:2")]);
+    let printed = fixture.push_json(&["-t", &fixture.word("@dst/app:2")]);
     assert_eq!((&printed["tags"], printed.get("otherRepositories")), (&json!(["1", "2"]), None));
 }
 

@@ -56,7 +56,7 @@ fn draft_of(fixture: &Fixture, artifacts: &[&Image]) {
     let index =
         artifacts.iter().fold(Index::oci().image(&amd64_image()), |index, artifact| index.image(artifact)).build();
     fixture.source.put_index("src/app", "1", &index);
-    fixture.created(&["--replace", "%src/app:1"]);
+    fixture.create_draft(&["--replace", "%src/app:1"]);
 }
 
 #[test]
@@ -87,8 +87,8 @@ fn the_referrers_index_is_put_between_the_children_and_the_tag() {
 fn no_referrers_index_is_put_if_the_registry_has_the_referrers_api() {
     let fixture = Fixture::new();
     draft_of(&fixture, &[&sbom("first", &amd64_image())]);
-    let dry = fixture.push(&["--dry-run"]).success().out();
-    assert!(!dry.contains("referrers:"), "{dry}");
+    let dry_run = fixture.push(&["--dry-run"]).success().out();
+    assert!(!dry_run.contains("referrers:"), "{dry_run}");
     let _ = fixture.push(&[]).success();
     assert_eq!(served(&fixture, &amd64_image()), None);
     assert!(
@@ -131,7 +131,7 @@ fn a_list_with_a_subject_is_listed_before_its_tag_moves() {
     let index =
         Index::oci().image(&amd64_image()).artifact_type(SBOM).annotation("kind", "list").subject(&base).build();
     fixture.source.put_index("src/app", "1", &index);
-    fixture.created(&["%src/app:1"]);
+    fixture.create_draft(&["%src/app:1"]);
     let _ = fixture.push(&[]).success();
     assert_eq!(puts(&fixture.target), [amd64_image().digest(), index.digest(), tag(&base.digest()), "1".to_owned()]);
     // An edit in place is another manifest with that subject.
@@ -187,9 +187,9 @@ fn push_warns_of_a_referrers_tag_that_is_no_index_or_is_refused() {
     let fixture = fixture();
     fixture.target.put_image(TARGET, &name, &amd64_image());
     draft_of(&fixture, &[&sbom("ours", &amd64_image())]);
-    let dry = fixture.push(&["--dry-run"]).success();
+    let dry_run = fixture.push(&["--dry-run"]).success();
     let pushed = fixture.push(&[]).success();
-    for err in [dry.err(), pushed.err()] {
+    for err in [dry_run.err(), pushed.err()] {
         assert!(err.contains(&format!("{name} does not list sha256:")), "{err}");
         assert!(err.contains(&format!("it serves {}, which is no OCI index\n", amd64_image().media_type)), "{err}");
     }
@@ -222,16 +222,16 @@ fn dry_run_names_the_referrers_index() {
     let fixture = fixture();
     let name = tag(&amd64_image().digest());
     draft_of(&fixture, &[&sbom("ours", &amd64_image())]);
-    let dry = fixture.push(&["--dry-run"]).success().out();
-    assert!(dry.contains(&format!("referrers:  {name} (new)\n")), "{dry}");
+    let dry_run = fixture.push(&["--dry-run"]).success().out();
+    assert!(dry_run.contains(&format!("referrers:  {name} (new)\n")), "{dry_run}");
     assert_eq!(writes(&fixture.target), [""; 0]);
     let _ = fixture.push(&[]).success();
     draft_of(&fixture, &[&sbom("another", &amd64_image())]);
-    let dry = fixture.push(&["--dry-run"]).success().out();
-    assert!(dry.contains(&format!("referrers:  {name} (gets more entries)\n")), "{dry}");
+    let dry_run = fixture.push(&["--dry-run"]).success().out();
+    assert!(dry_run.contains(&format!("referrers:  {name} (gets more entries)\n")), "{dry_run}");
     let now = testkit::image::sha256(served(&fixture, &amd64_image()).expect("the tag").as_bytes());
     let expected = json!([{ "tag": name, "change": "moved", "now": now }]);
-    assert_eq!(fixture.pushed(&["--dry-run"])["referrersTags"], expected);
+    assert_eq!(fixture.push_json(&["--dry-run"])["referrersTags"], expected);
 }
 
 #[test]

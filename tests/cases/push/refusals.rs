@@ -11,7 +11,7 @@ fn fixture() -> Fixture {
     let (amd64, arm64) = (image("amd64", &[b"amd"]), image("arm64", &[b"arm"]));
     let index = testkit::image::Index::oci().image(&amd64).image(&arm64).attestation(&amd64).build();
     fixture.target.put_index(TARGET, "built", &index);
-    fixture.created(&["@dst/app:built"]);
+    fixture.create_draft(&["@dst/app:built"]);
     fixture
 }
 
@@ -57,7 +57,7 @@ fn push_warns_of_a_duplicate_platform() {
     let fixture = Fixture::new();
     fixture.target.put_image(TARGET, "a", &image("amd64", &[b"a"]));
     fixture.target.put_image(TARGET, "b", &image("amd64", &[b"b"]));
-    fixture.created(&["@dst/app:a", "@dst/app:b"]);
+    fixture.create_draft(&["@dst/app:a", "@dst/app:b"]);
     let (first, second) = (fixture.word("@dst/app:a"), fixture.word("@dst/app:b"));
     let words = format!("2 images for linux/amd64: {first}, {second}");
     assert_refused(&fixture, &["--strict"], 1, &words);
@@ -77,7 +77,7 @@ fn push_refuses_a_type_that_cannot_express_the_draft() {
     assert_eq!(media_type, testkit::image::OCI_INDEX);
     let plain = Fixture::new();
     plain.target.put_image(TARGET, "a", &image("amd64", &[b"a"]));
-    plain.created(&["@dst/app:a"]);
+    plain.create_draft(&["@dst/app:a"]);
     let _ = plain.push(&["--type", "docker"]).success();
     let (media_type, _) = plain.target.manifest(TARGET, "1").expect("it is there");
     assert_eq!(media_type, testkit::image::DOCKER_LIST);
@@ -95,7 +95,7 @@ fn push_refuses_an_invalid_tag() {
 fn a_missing_login_is_reported_before_any_upload() {
     let fixture = Fixture::with_registry(Registry::builder().basic("me", "secret").start());
     fixture.source.put_image("src/amd", "1", &image("amd64", &[b"a", b"b", b"c"]));
-    fixture.created(&["%src/amd:1"]);
+    fixture.create_draft(&["%src/amd:1"]);
     let refused = fixture.push(&["--format", "json"]);
     let error: serde_json::Value = serde_json::from_str(refused.err().trim()).expect("JSON");
     assert_eq!((refused.code, &error["error"]["kind"]), (1, &"auth".into()), "{error}");

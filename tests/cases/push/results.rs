@@ -14,14 +14,14 @@ fn fixture() -> Fixture {
     let fixture = Fixture::new();
     fixture.target.put_image("src/amd", "1", &image("amd64", &[b"amd"]));
     fixture.target.put_image(TARGET, "arm", &image("arm64", &[b"arm"]));
-    fixture.created(&["@src/amd:1", "@dst/app:arm"]);
+    fixture.create_draft(&["@src/amd:1", "@dst/app:arm"]);
     fixture
 }
 
 #[test]
 fn push_json_replaces_dockers_lines() {
     let fixture = fixture();
-    let pushed = fixture.pushed(&["-t", "2.0.0"]);
+    let pushed = fixture.push_json(&["-t", "2.0.0"]);
     let (bytes, digest) = fixture.served("1");
     let line = |architecture: &str, layer: &[u8]| {
         let image = image(architecture, &[layer]);
@@ -47,7 +47,7 @@ fn push_json_replaces_dockers_lines() {
         "dryRun": false,
     });
     assert_eq!(pushed, expected);
-    let repeated = fixture.pushed(&["-t", "2.0.0"]);
+    let repeated = fixture.push_json(&["-t", "2.0.0"]);
     (expected["unchanged"], expected["mounted"], expected["requests"]) = (json!(true), json!(0), json!(2 + 2));
     assert_eq!(repeated, expected);
 }
@@ -55,7 +55,7 @@ fn push_json_replaces_dockers_lines() {
 #[test]
 fn push_quiet_prints_the_digest_alone() {
     let fixture = fixture();
-    let digest = fixture.pushed(&["--dry-run"])["digest"].as_str().expect("a digest").to_owned();
+    let digest = fixture.push_json(&["--dry-run"])["digest"].as_str().expect("a digest").to_owned();
     let line = |state: &str, tag: &str| format!("{state}: {}\n", fixture.word(&format!("@dst/app:{tag}")));
     for (flags, expected) in [
         (["-q", "--dry-run"].as_slice(), String::new()),
@@ -65,7 +65,7 @@ fn push_quiet_prints_the_digest_alone() {
         let pushed = fixture.push(flags).success();
         assert_eq!((pushed.out(), pushed.err()), (format!("{digest}\n"), expected), "{flags:?}");
     }
-    assert_eq!(fixture.pushed(&["-q"])["digest"], digest);
+    assert_eq!(fixture.push_json(&["-q"])["digest"], digest);
     let image = |name: &str| format!("- image: '{}'\n", fixture.word(name));
     let images = [image("@src/amd:1"), image("@dst/app:arm")].concat();
     let spec = |name: &str| format!("image: '{}'\nmanifests:\n{images}", fixture.word(name));
@@ -226,10 +226,10 @@ fn push_verbose_reports_each_step() {
 fn platforms_are_printed_in_list_order() {
     let fixture = Fixture::new();
     fixture.source.put_index("src/multi", "1", &buildx_index(&["linux/amd64", "linux/arm64", "linux/s390x"]));
-    fixture.created(&["%src/multi:1"]);
+    fixture.create_draft(&["%src/multi:1"]);
     let pushed: Value =
         serde_json::from_str(&fixture.push(&["--type", "oci", "--format", "json"]).success().out()).unwrap();
-    let printed = pushed["platforms"].as_array().unwrap().iter().map(|one| one["digest"].as_str().unwrap().to_owned());
+    let printed = pushed["platforms"].as_array().unwrap().iter().map(|row| row["digest"].as_str().unwrap().to_owned());
     let (printed, listed) = (printed.collect::<Vec<_>>(), fixture.children("1"));
     assert_eq!((printed.len(), printed), (6, listed));
 }

@@ -8,7 +8,7 @@ use super::{Fixture, TARGET, image, lines, puts, writes};
 
 const SIGNATURE: &str = "application/vnd.cncf.notary.signature";
 const SBOM: &str = "application/spdx+json";
-const OF_COSIGN: &str = "application/vnd.oci.image.config.v1+json";
+const COSIGN_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 
 /// An artifact of this type that says `content` of its subject.
 fn artifact(artifact_type: &str, content: &str, subject: &Image) -> Image {
@@ -46,7 +46,7 @@ fn signed(fixture: &Fixture, names: &[&str]) -> Signed {
         index_signature: artifact(SIGNATURE, "signature of the index", &as_subject(&index)),
         countersignature: artifact(SIGNATURE, "signature of the signature", &signature),
         sbom: artifact(SBOM, "sbom", &images[0]),
-        cosign: Image::oci().config_raw("{}").config_media_type(OF_COSIGN).layer("cosign").build(),
+        cosign: Image::oci().config_raw("{}").config_media_type(COSIGN_CONFIG).layer("cosign").build(),
         cosign_tag: format!("{}.sig", images[1].digest().replace(':', "-")),
         index,
         signature,
@@ -59,7 +59,7 @@ fn signed(fixture: &Fixture, names: &[&str]) -> Signed {
         fixture.source.put_image("src/app", &artifact.digest(), artifact);
     }
     fixture.source.put_image("src/app", &signed.cosign_tag, &signed.cosign);
-    fixture.created(names);
+    fixture.create_draft(names);
     signed
 }
 
@@ -81,7 +81,7 @@ impl Signed {
 fn an_unchanged_index_keeps_its_signatures() {
     let fixture = Fixture::new();
     let signed = signed(&fixture, &["%src/app:1"]);
-    let pushed = fixture.pushed(&[]);
+    let pushed = fixture.push_json(&[]);
     assert_eq!(pushed["digest"], signed.index.digest());
     // The signatures of all levels and cosign's tag, but no SBOM.
     assert_eq!(signed.copied(&fixture), [0, 1, 2, 4]);
@@ -94,7 +94,7 @@ fn an_unchanged_index_keeps_its_signatures() {
     assert_eq!(puts(&fixture.target).last().map(String::as_str), Some("1"));
     // A second push finds all of it there.
     fixture.target.clear_requests();
-    let repeated = fixture.pushed(&[]);
+    let repeated = fixture.push_json(&[]);
     assert_eq!((&repeated["unchanged"], writes(&fixture.target).len()), (&Value::Bool(true), 0));
 }
 
@@ -152,7 +152,7 @@ fn referrers_are_found_with_few_requests() {
         let index = [image("amd64", &[b"amd"]), image("arm64", &[b"arm"])];
         let index = index.iter().fold(Index::oci(), |index, image| index.image(image)).build();
         fixture.source.put_index("src/app", "1", &index);
-        fixture.created(&["%src/app:1"]);
+        fixture.create_draft(&["%src/app:1"]);
         let _ = fixture.push(&[]).success();
         let requests = lines(&fixture.source);
         let count = |part: &str| requests.iter().filter(|line| line.contains(part)).count();
@@ -178,7 +178,7 @@ fn referrers_are_copied_through_tags_without_the_api() {
     fixture.source.put_index("src/app", "1", &index);
     fixture.source.put_image("src/app", &signature.digest(), &signature);
     fixture.source.put_index("src/app", &tag, &listing);
-    fixture.created(&["%src/app:1"]);
+    fixture.create_draft(&["%src/app:1"]);
     let _ = fixture.push(&[]).success();
     fixture.assert_whole(&signature);
     let (_, bytes) = fixture.target.manifest(TARGET, &tag).expect("the referrers tag");
@@ -199,7 +199,7 @@ fn the_number_of_referrers_is_bounded() {
         subject = artifact(SIGNATURE, &format!("level {level}"), &subject);
         fixture.source.put_image("src/app", &subject.digest(), &subject);
     }
-    fixture.created(&["%src/app:1"]);
+    fixture.create_draft(&["%src/app:1"]);
     let refused = fixture.push(&[]);
     assert_eq!(refused.code, 1);
     assert!(refused.err().contains("more than 4 levels deep"), "{}", refused.err());

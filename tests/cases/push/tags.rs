@@ -7,7 +7,7 @@ use super::{Fixture, TARGET, image, lines, puts};
 fn fixture() -> Fixture {
     let fixture = Fixture::new();
     fixture.target.put_image(TARGET, "amd", &image("amd64", &[b"amd"]));
-    fixture.created(&["@dst/app:amd"]);
+    fixture.create_draft(&["@dst/app:amd"]);
     fixture
 }
 
@@ -35,7 +35,7 @@ fn push_moves_digest_first_and_moving_tags_last() {
 fn push_moves_only_tags_that_are_not_current() {
     let fixture = Fixture::new();
     fixture.source.put_image("src/amd", "1", &image("amd64", &[b"amd"]));
-    fixture.created(&["%src/amd:1"]);
+    fixture.create_draft(&["%src/amd:1"]);
     let _ = fixture.push(&[]).success();
     fixture.target.clear_requests();
     fixture.source.clear_requests();
@@ -88,7 +88,7 @@ fn a_failed_push_reports_that_no_tag_moved() {
 #[test]
 fn a_list_named_by_digest_is_put_by_its_digest() {
     let fixture = fixture();
-    let json = fixture.pushed(&["--dry-run"]);
+    let json = fixture.push_json(&["--dry-run"]);
     let digest = json["digest"].as_str().expect("a digest");
     let list = format!("@dst/app@{digest}");
     let _ = fixture.run(&["create", &list, "@dst/app:amd"]).success();
@@ -100,7 +100,7 @@ fn a_list_named_by_digest_is_put_by_its_digest() {
 #[test]
 fn push_refuses_a_digest_of_another_list_before_any_request() {
     let fixture = fixture();
-    let digest = fixture.pushed(&["--dry-run"])["digest"].as_str().expect("a digest").to_owned();
+    let digest = fixture.push_json(&["--dry-run"])["digest"].as_str().expect("a digest").to_owned();
     let other = format!("sha256:{}", "0".repeat(64));
     for name in ["@dst/app@", "@dst/app:1@"] {
         let list = format!("{name}{other}");
@@ -123,7 +123,7 @@ fn push_replaces_a_broken_list() {
     for (number, fault) in faults.into_iter().enumerate() {
         let fixture = Fixture::new();
         fixture.source.put_image("src/amd", "1", &image("amd64", &[b"amd"]));
-        fixture.created(&["%src/amd:1"]);
+        fixture.create_draft(&["%src/amd:1"]);
         fixture.target.add_fault(Rule::on("GET", "/manifests/1").always(), fault.clone());
         fixture.target.add_fault(Rule::on("HEAD", "/manifests/2").always(), fault);
         let pushed = fixture.push(&["--retries", "0", "-t", "2", "--quiet"]).success();

@@ -10,14 +10,14 @@ fn fixture() -> Fixture {
     let fixture = Fixture::new();
     fixture.source.put_image("src/app", "amd64", &image("amd64", &[b"shared", b"amd"]));
     fixture.source.put_image("src/app", "arm64", &image("arm64", &[b"shared", b"arm"]));
-    fixture.created(&["%src/app:amd64", "%src/app:arm64"]);
+    fixture.create_draft(&["%src/app:amd64", "%src/app:arm64"]);
     fixture
 }
 
 #[test]
 fn verify_gets_every_manifest_and_looks_for_every_blob() {
     let fixture = fixture();
-    let pushed = fixture.pushed(&["--verify", "-t", "2"]);
+    let pushed = fixture.push_json(&["--verify", "-t", "2"]);
     // Two configurations, the shared layer, and one of each image.
     assert_eq!(pushed["verified"], json!({ "names": 2, "manifests": 2, "blobs": 5 }));
     let all = lines(&fixture.target);

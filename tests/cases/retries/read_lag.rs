@@ -31,10 +31,10 @@ impl Fixture {
         let image = Image::docker().platform("linux", "amd64").layer(b"layer").build();
         let fixture = Fixture { registry: Registry::start(), sandbox: Sandbox::new(), image };
         fixture.registry.put_image("src", "1", &fixture.image);
-        fixture.created("src:1")
+        fixture.with_draft_of("src:1")
     }
 
-    fn created(self, image: &str) -> Fixture {
+    fn with_draft_of(self, image: &str) -> Fixture {
         let host = self.registry.host();
         let create = ["create".to_owned(), format!("{host}/new:1"), format!("{host}/{image}")];
         let _ = self.sandbox.command(OURS).args(create).run().success();
@@ -124,7 +124,7 @@ fn lists_by_digest_and_nested_indexes_are_put_again() {
     let outer = Index::oci().index(&inner).build();
     fixture.registry.put_index("src", "nested", &outer);
     let _ = fixture.sandbox.command(OURS).args(["rm".to_owned(), format!("{}/new:1", fixture.registry.host())]).run();
-    let fixture = fixture.created("src:nested");
+    let fixture = fixture.with_draft_of("src:nested");
     fixture.registry.add_fault(Rule::on("PUT", &format!("/manifests/{}", inner.digest())).times(1), unknown());
     fixture.registry.add_fault(Rule::on("PUT", "/manifests/1").times(1), unknown());
     let pushed = fixture.push(&[]);

@@ -73,7 +73,7 @@ fn a_public_registry_cannot_send_requests_to_private_addresses() {
     let auth = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, "me:hunter2-x");
     sandbox.write_config(&format!(r#"{{"auths":{{"{PUBLIC}:5000":{{"auth":"{auth}"}}}}}}"#));
     let log = sandbox.path().join("log");
-    let ask = |realm: &str| {
+    let fetch = |realm: &str| {
         fs::write(&log, "").expect("a file");
         let _server = Server::start(&netns, realm, log.to_str().expect("UTF-8"));
         // Plain HTTP is asked for, and even then no private address is called.
@@ -106,7 +106,7 @@ fn a_public_registry_cannot_send_requests_to_private_addresses() {
         "registry.test",
     ];
     for host in inside {
-        let (printed, traced) = ask(&format!("http://{host}:5000/token"));
+        let (printed, traced) = fetch(&format!("http://{host}:5000/token"));
         assert!(printed.contains("private address"), "{host}: {printed}\n{traced}");
         assert!(traced.contains("/v2/") && !traced.contains("/token"), "{host}: {traced}");
     }
@@ -115,10 +115,10 @@ fn a_public_registry_cannot_send_requests_to_private_addresses() {
         format!("http://{PUBLIC}:5000@127.0.0.1:5000/token"),
         "/token".into(),
     ] {
-        let (printed, traced) = ask(&realm);
+        let (printed, traced) = fetch(&realm);
         assert!(printed.contains("realm") && !traced.contains("/token"), "{realm}: {printed}\n{traced}");
     }
     // The test's own premise: where the token server is as public as the registry, it is asked, with the login.
-    let (printed, traced) = ask(&format!("http://{PUBLIC}:5000/token"));
+    let (printed, traced) = fetch(&format!("http://{PUBLIC}:5000/token"));
     assert!(traced.contains("/token") && traced.contains("with a login"), "{printed}\n{traced}");
 }

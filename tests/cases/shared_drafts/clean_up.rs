@@ -86,9 +86,9 @@ fn a_refused_deletion_keeps_the_entry_and_the_exit_code() {
         ] {
             let output = fixture.run(&words).success();
             let stderr = output.err();
-            let about: Vec<&str> = stderr.lines().filter(|line| line.contains("stay")).collect();
-            assert_eq!(about.len(), 1, "{status}: {stderr}");
-            assert!(about[0].contains("retention rules"), "{}", about[0]);
+            let retention_notes: Vec<&str> = stderr.lines().filter(|line| line.contains("stay")).collect();
+            assert_eq!(retention_notes.len(), 1, "{status}: {stderr}");
+            assert!(retention_notes[0].contains("retention rules"), "{}", retention_notes[0]);
             assert!(!output.out().contains("Removed"), "{}", output.out());
         }
         assert_eq!(fixture.entries().len(), 2);
@@ -122,11 +122,11 @@ fn prune_deletes_entries_that_are_published() {
     let other = fixture.sandbox.command(OURS).args(["add", "--shared", "--run", "old", &fixture.list()]);
     let _ = other.arg(fixture.another_image(ARM, "old")).run().success();
     // What is no entry of ours is never deleted, whatever its tag.
-    let stranger = testkit::image::Index::oci().image(&image(AMD, "")).build();
-    fixture.registry.put_index("app", "draft.1.0.linux-amd64", &stranger);
+    let other_index = testkit::image::Index::oci().image(&image(AMD, "")).build();
+    fixture.registry.put_index("app", "draft.1.0.linux-amd64", &other_index);
     let repository = fixture.registry.name("app");
-    let dry = fixture.run(&["prune", "--shared", "--dry-run", &repository]).success();
-    assert_eq!(dry.out().lines().count(), 2, "{}", dry.out());
+    let dry_run = fixture.run(&["prune", "--shared", "--dry-run", &repository]).success();
+    assert_eq!(dry_run.out().lines().count(), 2, "{}", dry_run.out());
     assert_eq!(fixture.entries().len(), 5);
     let pruned = fixture.run(&["prune", "--shared", &repository]).success();
     let removed = |key: &str| format!("Removed {repository}:{}\n", tag(key));

@@ -168,9 +168,9 @@ fn the_run_is_read_from_the_ci_system() {
     let none = run(&["add", "--shared", &list, &name], &[]).success();
     assert!(none.out().contains("draft.1.0.linux-amd64@"), "{}", none.out());
     assert!(none.err().contains("all runs share their entries"), "{}", none.err());
-    let wrong = run(&["add", "--shared", &list, &name], &[("DOCKER_MANIFEST_RUN", "a\nb")]);
-    assert_eq!(wrong.code, 1);
-    assert!(wrong.err().contains("cannot be used"), "{}", wrong.err());
+    let invalid_run = run(&["add", "--shared", &list, &name], &[("DOCKER_MANIFEST_RUN", "a\nb")]);
+    assert_eq!(invalid_run.code, 1);
+    assert!(invalid_run.err().contains("cannot be used"), "{}", invalid_run.err());
 }
 
 #[test]
@@ -187,8 +187,8 @@ fn add_refuses_an_image_that_is_not_required_and_stores_nothing() {
 fn shared_push_dry_run_sends_no_write() {
     let fixture = Fixture::new();
     fixture.add(&[AMD, ARM]).lines();
-    let dry = fixture.push(&["--dry-run", "--require", BOTH]).success();
-    assert!(dry.out().contains(&image(ARM, "").digest()[..19]), "{}", dry.out());
+    let dry_run = fixture.push(&["--dry-run", "--require", BOTH]).success();
+    assert!(dry_run.out().contains(&image(ARM, "").digest()[..19]), "{}", dry_run.out());
     assert!(!fixture.lines().iter().any(|line| line.starts_with("PUT") || line.starts_with("DELETE")));
     assert!(fixture.platforms("1").is_empty());
 }

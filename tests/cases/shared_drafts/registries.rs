@@ -49,9 +49,9 @@ fn add_compares_an_immutable_entry_tag() {
         let run = run.args([list.as_str(), image]).env("DOCKER_MANIFEST_RUN", "r");
         run.env("GITHUB_RUN_ATTEMPT", attempt).run()
     };
-    let same = run("2", &name, &[]).success();
+    let repeated = run("2", &name, &[]).success();
     let stored = fixture.digest(&tag("linux-amd64")).expect("an entry");
-    assert!(same.out().ends_with(&format!("@{stored}\n")), "the digest of what is there: {}", same.out());
+    assert!(repeated.out().ends_with(&format!("@{stored}\n")), "the digest of what is there: {}", repeated.out());
     let failed = run("2", &fixture.another_image(AMD, "new"), &["--format", "json"]);
     assert_eq!(failed.code, 1);
     let json: serde_json::Value = serde_json::from_str(failed.err().lines().last().unwrap_or_default()).expect("JSON");
@@ -123,7 +123,7 @@ fn push_takes_an_entry_that_changes_during_the_push() {
         let push = scope.spawn(|| fixture.push(&["--require", BOTH, "--jobs", "1"]));
         fixture
             .registry
-            .wait_until(|seen| seen.iter().any(|one| one.method == "HEAD" && one.path.ends_with("/manifests/1")));
+            .wait_until(|seen| seen.iter().any(|head| head.method == "HEAD" && head.path.ends_with("/manifests/1")));
         let _ = repeated.run().success();
         fixture.registry.release();
         push.join().expect("the push was run")

@@ -102,8 +102,8 @@ fn only_from_refuses_entries_that_are_not_in_the_file() {
     }
     let empty = fixture.sandbox.write("empty.txt", "\n").display().to_string();
     assert_eq!(fixture.push(&["--only-from", &empty]).code, 1);
-    let wrong = fixture.sandbox.write("wrong.txt", "no digest\n").display().to_string();
-    let failed = fixture.push(&["--only-from", &wrong]);
+    let invalid_file = fixture.sandbox.write("wrong.txt", "no digest\n").display().to_string();
+    let failed = fixture.push(&["--only-from", &invalid_file]);
     assert!(failed.err().contains("line 1 has no digest"), "{}", failed.err());
 }
 

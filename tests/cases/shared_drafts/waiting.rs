@@ -97,8 +97,8 @@ fn push_if_complete_reads_the_entry_of_this_machine_first() {
     let _ = fixture.push(&flags).success();
     assert_eq!(fixture.lines().first(), Some(&format!("GET {own_entry}")));
     // What is no entry of this list is an error, not something to wait for.
-    let wrong = fixture.digest("1").expect("the list");
-    let failed = fixture.push(&["--require", BOTH, "--if-complete", "--entry", &wrong]);
+    let list_digest = fixture.digest("1").expect("the list");
+    let failed = fixture.push(&["--require", BOTH, "--if-complete", "--entry", &list_digest]);
     assert_eq!(failed.code, 1, "{}", failed.err());
     assert!(failed.err().contains("is no entry of"), "{}", failed.err());
 }
@@ -114,11 +114,11 @@ fn add_if_complete_waits_for_late_reads() {
         // Neither the digest nor the tag of the new entry can be read at first.
         let image = fixture.image(ARM);
         let list = fixture.list();
-        let late = Fault::status(404);
-        fixture.registry.add_fault(Rule::on("GET", "/tags/list"), late.clone());
+        let not_found = Fault::status(404);
+        fixture.registry.add_fault(Rule::on("GET", "/tags/list"), not_found.clone());
         if reads > 0 {
-            fixture.registry.add_fault(Rule::on("GET", &tag("linux-amd64")).times(1), late.clone());
-            fixture.registry.add_fault(Rule::on("HEAD", &tag("linux-amd64")).times(reads - 1), late.clone());
+            fixture.registry.add_fault(Rule::on("GET", &tag("linux-amd64")).times(1), not_found.clone());
+            fixture.registry.add_fault(Rule::on("HEAD", &tag("linux-amd64")).times(reads - 1), not_found.clone());
         }
         let clock = RecordingClock::with(0.5, |_| {});
         let words = ["add", "--shared", "--require", BOTH, "--if-complete", "--wait", grace, &list, &image];
@@ -133,12 +133,12 @@ fn add_if_complete_does_not_publish_its_older_entry() {
     let fixture = Fixture::new();
     fixture.add(&[AMD, ARM]);
     let old = fixture.registry.manifest("app", &tag("linux-arm64")).expect("the old entry");
-    let late = Fault::Status(
+    let old_entry = Fault::Status(
         200,
         String::from_utf8(old.1.clone()).expect("text"),
         vec![("Content-Type".to_owned(), old.0), ("Docker-Content-Digest".to_owned(), testkit::image::sha256(&old.1))],
     );
-    fixture.registry.add_fault(Rule::on("GET", &tag("linux-arm64")).times(1), late);
+    fixture.registry.add_fault(Rule::on("GET", &tag("linux-arm64")).times(1), old_entry);
     let (list, image) = (fixture.list(), fixture.another_image(ARM, "new"));
     let words = ["add", "--shared", "--require", BOTH, "--if-complete", &list, &image];
     let _ = fixture.run_with_clock(RecordingClock::with(0.5, |_| {}), &words).success();

@@ -15,7 +15,7 @@ impl Fixture {
     }
 
     /// The annotation `k` of each line, by digest.
-    fn noted(&self, list: &str, image: &Image) -> Value {
+    fn listed_entry(&self, list: &str, image: &Image) -> Value {
         let lines = self.entries(list);
         let line = lines.iter().find(|line| text(&line["digest"]) == image.digest());
         line.unwrap_or_else(|| panic!("{} is not in {list}: {lines:?}", image.digest())).clone()
@@ -25,12 +25,12 @@ impl Fixture {
         self.name(&format!("app@{}", image.digest()))
     }
 
-    fn pushed(&self, list: &str) -> Value {
+    fn push_list(&self, list: &str) -> Value {
         let _ = self.run(&["push", &format!("@app:{list}")]).success();
         self.list("app", list)
     }
 
-    fn moved(&self, tag: &str, old: &Index, new: &Index) -> String {
+    fn moved_note(&self, tag: &str, old: &Index, new: &Index) -> String {
         format!("{} moved: {} → {}\n", self.name(&format!("app:{tag}")), old.digest(), new.digest())
     }
 }
@@ -40,16 +40,16 @@ fn each_windows_build_is_replaced_by_its_own_build() {
     let fixture = Fixture::new();
     let first = ["10.0.17763.1", "10.0.20348.1", "10.0.26100.1"].map(windows_image);
     let second = ["10.0.26100.2", "10.0.17763.2", "10.0.20348.2"].map(windows_image);
-    let of = |images: &[Image; 3]| images.iter().fold(Index::docker(), |index, image| index.image(image)).build();
-    fixture.registry.put_index("app", "win", &of(&first));
+    let index_of = |images: &[Image; 3]| images.iter().fold(Index::docker(), |index, image| index.image(image)).build();
+    fixture.registry.put_index("app", "win", &index_of(&first));
     let _ = fixture.run(&["create", "@app:1", "@app:win"]).success();
     for (image, note) in first.iter().zip(["k=1", "k=2", "k=3"]) {
         let _ = fixture.run(&["annotate", "@app:1", &fixture.by_digest(image), "--annotation", note]).success();
     }
-    fixture.registry.put_index("app", "win", &of(&second));
-    assert_eq!(fixture.amend("@app:1", "@app:win"), fixture.moved("win", &of(&first), &of(&second)));
+    fixture.registry.put_index("app", "win", &index_of(&second));
+    assert_eq!(fixture.amend("@app:1", "@app:win"), fixture.moved_note("win", &index_of(&first), &index_of(&second)));
     for (image, note) in second.iter().zip(["3", "1", "2"]) {
-        let line = fixture.noted("@app:1", image);
+        let line = fixture.listed_entry("@app:1", image);
         assert_eq!(text(&line["annotations"]["k"]), note);
         assert_eq!(line["platform"], image.platform().expect("one"), "what nobody said is the image's own");
     }
@@ -68,7 +68,7 @@ fn a_platform_that_the_user_changed_does_not_lose_its_image() {
     let second = Index::oci().image(&rebuilt).image(&arm64).attestation(&rebuilt).build();
     fixture.registry.put_index("app", "multi", &second);
     let _ = fixture.amend("@app:1", "@app:multi");
-    let line = fixture.noted("@app:1", &rebuilt);
+    let line = fixture.listed_entry("@app:1", &rebuilt);
     assert_eq!((text(&line["platform"]["variant"]), text(&line["annotations"]["k"])), ("v3".into(), "v".into()));
     let all: Vec<&Image> = second.images.iter().collect();
     assert_eq!(fixture.sorted_digests("@app:1"), sorted(&all));
@@ -77,16 +77,16 @@ fn a_platform_that_the_user_changed_does_not_lose_its_image() {
 #[test]
 fn list_annotations_follow_the_index_except_for_the_users_changes() {
     let fixture = Fixture::new();
-    let of =
+    let index_of =
         |content: &str| Index::oci().image(&image("amd64", content)).artifact_type("a/one").annotation("same", "s");
-    let first = of("a").annotation("rev", "1").annotation("gone", "g").annotation("mine", "theirs").build();
+    let first = index_of("a").annotation("rev", "1").annotation("gone", "g").annotation("mine", "theirs").build();
     fixture.registry.put_index("app", "multi", &first);
     let _ = fixture.run(&["create", "@app:1", "@app:multi"]).success();
     let _ = fixture.run(&["annotate", "@app:1", "--annotation", "mine=mine", "--annotation", "own=o"]).success();
-    let second = of("b").annotation("rev", "2").annotation("new", "n").annotation("mine", "theirs, too").build();
+    let second = index_of("b").annotation("rev", "2").annotation("new", "n").annotation("mine", "theirs, too").build();
     fixture.registry.put_index("app", "multi", &second);
     let _ = fixture.amend("@app:1", "@app:multi");
-    let pushed = fixture.pushed("1");
+    let pushed = fixture.push_list("1");
     assert_eq!(pushed["annotations"], json!({"same": "s", "rev": "2", "mine": "mine", "own": "o", "new": "n"}));
     assert_eq!(pushed["artifactType"], "a/one");
     // A list that is more than the index took nothing from it, and takes nothing now.
@@ -95,7 +95,7 @@ fn list_annotations_follow_the_index_except_for_the_users_changes() {
     let _ = fixture.run(&["create", "@app:2", "@app:multi", "@app:s390x"]).success();
     fixture.registry.put_index("app", "multi", &second);
     let _ = fixture.amend("@app:2", "@app:multi");
-    assert!(fixture.pushed("2").get("annotations").is_none());
+    assert!(fixture.push_list("2").get("annotations").is_none());
 }
 
 /// Docker takes `Source` away from an entry that it annotates; see `store-format.md`, "What docker has no place for".
@@ -109,42 +109,42 @@ fn an_entry_that_docker_has_annotated_still_follows_its_index() {
     let _ = fixture.run(&["annotate", "@app:1", &fixture.by_digest(&amd64), "--variant", "v2"]).success();
     let file = |name: String| name.replace(':', "-").replace('/', "_");
     let entry = fixture.sandbox.store().join(file(fixture.name("app:1"))).join(file(fixture.by_digest(&amd64)));
-    let kept = fs::read_to_string(&entry).expect("the entry");
-    let (before, source) = kept.split_once(",\"Source\":").expect("what docker drops");
+    let entry_text = fs::read_to_string(&entry).expect("the entry");
+    let (before, source) = entry_text.split_once(",\"Source\":").expect("what docker drops");
     fs::write(&entry, format!("{before}}}")).expect("as docker leaves it");
     assert!(source.contains("app:multi"), "{source}");
     let rebuilt = image("amd64", "a, rebuilt");
     let second = Index::oci().image(&rebuilt).image(&arm64).attestation(&rebuilt).attestation(&arm64).build();
     fixture.registry.put_index("app", "multi", &second);
-    assert_eq!(fixture.amend("@app:1", "@app:multi"), fixture.moved("multi", &first, &second));
+    assert_eq!(fixture.amend("@app:1", "@app:multi"), fixture.moved_note("multi", &first, &second));
     let all: Vec<&Image> = second.images.iter().collect();
     assert_eq!(fixture.sorted_digests("@app:1"), sorted(&all));
-    assert_eq!(text(&fixture.noted("@app:1", &rebuilt)["platform"]["variant"]), "v2");
+    assert_eq!(text(&fixture.listed_entry("@app:1", &rebuilt)["platform"]["variant"]), "v2");
 }
 
 #[test]
 fn a_partial_refresh_is_completed_later() {
     let fixture = Fixture::new();
-    let of = |content: &str| {
+    let index_with = |content: &str| {
         let images = ["amd64", "arm64", "s390x"].map(|own| image(own, content));
         images.iter().fold(Index::oci(), |index, image| index.image(image).attestation(image)).build()
     };
-    let (first, second) = (of("first"), of("second"));
+    let (first, second) = (index_with("first"), index_with("second"));
     let third = Index::oci().image(&second.images[0]).image(&second.images[2]).build();
     fixture.registry.put_index("app", "multi", &first);
     let _ = fixture.run(&["create", "@app:1", "@app:multi"]).success();
     fixture.registry.put_index("app", "multi", &second);
     let flags = ["create", "--amend", "@app:1", "@app:multi", "--platform", "linux/arm64"];
-    assert_eq!(fixture.run(&flags).success().err(), fixture.moved("multi", &first, &second));
+    assert_eq!(fixture.run(&flags).success().err(), fixture.moved_note("multi", &first, &second));
     let [amd64, amd_note, arm64, _, s390x, s390x_note] = &first.images[..] else { panic!("six") };
     assert_ne!(arm64.digest(), second.images[2].digest());
     let mixed = [amd64, amd_note, &second.images[2], &second.images[3], s390x, s390x_note];
     assert_eq!(fixture.sorted_digests("@app:1"), sorted(&mixed));
     // What the draft has of the first is told, and goes, also where the index is the second's or a third.
-    assert_eq!(fixture.amend("@app:1", "@app:multi"), fixture.moved("multi", &first, &second));
+    assert_eq!(fixture.amend("@app:1", "@app:multi"), fixture.moved_note("multi", &first, &second));
     assert_eq!(fixture.sorted_digests("@app:1"), sorted(&second.images.iter().collect::<Vec<_>>()));
     fixture.registry.put_index("app", "multi", &third);
-    assert_eq!(fixture.amend("@app:1", "@app:multi"), fixture.moved("multi", &second, &third));
+    assert_eq!(fixture.amend("@app:1", "@app:multi"), fixture.moved_note("multi", &second, &third));
     assert_eq!(fixture.sorted_digests("@app:1"), sorted(&third.images.iter().collect::<Vec<_>>()));
 }
 
@@ -161,12 +161,12 @@ fn refresh_follows_a_tag_between_image_and_index() {
     let line = format!("{} moved: {} → {}\n", fixture.name("app:it"), old.digest(), index.digest());
     assert_eq!(fixture.amend("@app:1", "@app:it"), line);
     assert_eq!(fixture.sorted_digests("@app:1"), sorted(&index.images.iter().collect::<Vec<_>>()));
-    assert_eq!(text(&fixture.noted("@app:1", &new)["annotations"]["k"]), "v");
+    assert_eq!(text(&fixture.listed_entry("@app:1", &new)["annotations"]["k"]), "v");
     fixture.registry.put_image("app", "it", &old);
     let line = format!("{} moved: {} → {}\n", fixture.name("app:it"), index.digest(), old.digest());
     assert_eq!(fixture.amend("@app:1", "@app:it"), line);
     assert_eq!(fixture.sorted_digests("@app:1"), [old.digest()]);
-    assert_eq!(text(&fixture.noted("@app:1", &old)["annotations"]["k"]), "v");
+    assert_eq!(text(&fixture.listed_entry("@app:1", &old)["annotations"]["k"]), "v");
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn refresh_does_not_change_entries_by_digest() {
     let named = fixture.by_digest(&amd64);
     let added = fixture.run(&["add", "@app:1", &named, "--variant", "v2"]).success();
     assert_eq!((added.out(), added.err()), (String::new(), String::new()));
-    assert_eq!(text(&fixture.noted("@app:1", &amd64)["platform"]["variant"]), "v2");
+    assert_eq!(text(&fixture.listed_entry("@app:1", &amd64)["platform"]["variant"]), "v2");
     assert_eq!(fixture.amend("@app:1", &named), "");
     assert_eq!(fixture.sorted_digests("@app:1"), sorted(&[&amd64, &arm64]));
 }
@@ -230,7 +230,7 @@ fn flags_of_add_apply_to_existing_entries_by_any_name() {
     let _ = fixture.run(&["create", "@app:1", "@app:amd"]).success();
     let _ = fixture.run(&["add", "@app:1", "@app:multi", "--annotation", "k=v"]).success();
     assert_eq!(fixture.sorted_digests("@app:1"), sorted(&index.images.iter().collect::<Vec<_>>()));
-    let annotation = |image: &Image| text(&fixture.noted("@app:1", image)["annotations"]["k"]);
+    let annotation = |image: &Image| text(&fixture.listed_entry("@app:1", image)["annotations"]["k"]);
     assert_eq!([annotation(&amd64), annotation(&arm64), annotation(&index.images[2])], ["v", "v", ""]);
     fixture.registry.clear_requests();
     let offline = ["add", "--offline", "--platform", "linux/arm64", "@app:1", "@app:multi", "--annotation", "k=w"];
@@ -243,5 +243,5 @@ fn flags_of_add_apply_to_existing_entries_by_any_name() {
     let _ = fixture.run(&["create", "@app:2", "@app:amd", "@app:twice"]).success();
     assert_eq!(fixture.sorted_digests("@app:2").len(), 2);
     let _ = fixture.run(&["add", "@app:2", "@app:twice", "--annotation", "k=v"]).success();
-    assert_eq!(text(&fixture.noted("@app:2", &amd64)["annotations"]["k"]), "v");
+    assert_eq!(text(&fixture.listed_entry("@app:2", &amd64)["annotations"]["k"]), "v");
 }

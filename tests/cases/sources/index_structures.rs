@@ -144,11 +144,11 @@ fn attestation_in(index: &Index) -> Image {
 #[test]
 fn platform_filters_are_normalised_and_open() {
     let fixture = Fixture::new();
-    let of = |architecture: &str, variant: &str| {
+    let image_for = |architecture: &str, variant: &str| {
         let builder = Image::oci().platform("linux", architecture).layer(format!("{architecture}{variant}"));
         if variant.is_empty() { builder.build() } else { builder.variant(variant).build() }
     };
-    let (arm64, v7, v6) = (of("arm64", "v8"), of("arm", "v7"), of("arm", "v6"));
+    let (arm64, v7, v6) = (image_for("arm64", "v8"), image_for("arm", "v7"), image_for("arm", "v6"));
     let (old, new) = (windows_image("10.0.17763.1"), windows_image("10.0.20348.5"));
     let all = [&arm64, &v7, &v6, &old, &new];
     let index = all.iter().fold(Index::oci(), |index, image| index.image(image)).build();

@@ -60,10 +60,10 @@ fn no_banned_crate_is_locked_and_none_is_built_in_twice() {
         }
     }
     let names = crates();
-    let twice: Vec<&String> =
+    let duplicates: Vec<&String> =
         names.iter().filter(|name| names.iter().filter(|other| other == name).count() > 1).collect();
     // For ring alone; it goes when ring takes the newer one.
-    assert!(twice.iter().all(|name| *name == "getrandom"), "{twice:?}");
+    assert!(duplicates.iter().all(|name| *name == "getrandom"), "{duplicates:?}");
 }
 
 /// The packages that are used on this platform, in tests too.
@@ -195,8 +195,8 @@ fn the_fuzzers_lock_file_has_what_ours_has() {
     }
     for found in locked("fuzz/Cargo.lock") {
         let (name, version) = (&found["name"], &found["version"]);
-        let same = ours.get(name).is_none_or(|versions| versions.contains(version));
-        assert!(same, "fuzz/Cargo.lock has {name} {version}, Cargo.lock {:?}", ours.get(name));
+        let is_locked = ours.get(name).is_none_or(|versions| versions.contains(version));
+        assert!(is_locked, "fuzz/Cargo.lock has {name} {version}, Cargo.lock {:?}", ours.get(name));
     }
     let text = read("fuzz/Cargo.lock");
     let (_, block) = text.split_once("name = \"docker-manifest\"\n").expect("the program itself");

@@ -65,19 +65,19 @@ impl Disk {
 
     /// What programs see, which is all that was asked for.
     pub(super) fn find(&self, path: &Path) -> Option<Node> {
-        let seen = self.with(|_| true);
+        let seen = self.names_with(|_| true);
         path.iter()
             .try_fold(ROOT, |directory, name| seen.get(&(directory, name.to_string_lossy().into_owned())).copied())
     }
 
     /// The names that are there if, of what is not certain, these came true.
-    pub(super) fn with(&self, came_true: impl Fn(usize) -> bool) -> BTreeMap<(Node, String), Node> {
+    pub(super) fn names_with(&self, came_true: impl Fn(usize) -> bool) -> BTreeMap<(Node, String), Node> {
         let mut names = self.kept.clone();
         for (_, naming) in self.pending.iter().enumerate().filter(|(number, _)| came_true(*number)) {
-            let place = (naming.directory, naming.name.clone());
+            let key = (naming.directory, naming.name.clone());
             match naming.node {
-                Some(node) => drop(names.insert(place, node)),
-                None => drop(names.remove(&place)),
+                Some(node) => drop(names.insert(key, node)),
+                None => drop(names.remove(&key)),
             }
         }
         names
@@ -97,10 +97,10 @@ impl Disk {
         let sure = self.pending.iter().filter(|naming| naming.directory == node).cloned().collect::<Vec<_>>();
         self.pending.retain(|naming| naming.directory != node);
         for naming in sure {
-            let place = (naming.directory, naming.name);
+            let key = (naming.directory, naming.name);
             match naming.node {
-                Some(node) => drop(self.kept.insert(place, node)),
-                None => drop(self.kept.remove(&place)),
+                Some(node) => drop(self.kept.insert(key, node)),
+                None => drop(self.kept.remove(&key)),
             }
         }
     }
@@ -155,10 +155,10 @@ impl LoggedCall {
     fn path(&self, number: usize) -> PathBuf {
         let quoted: Vec<Vec<u8>> = self.line.split('"').skip(1).step_by(2).map(unescaped).collect();
         // What stands before the text, or before the first of them: with two texts, each has its own.
-        let place = self.line.match_indices('"').nth(number * 2).map_or(self.line.len(), |(place, _)| place);
+        let quote_position = self.line.match_indices('"').nth(number * 2).map_or(self.line.len(), |(place, _)| place);
         let described = match self.name.as_str() {
             "write" | "fsync" | "fdatasync" => self.line.split_once('<'),
-            _ => self.line.split_at(place).0.rsplit_once('<'),
+            _ => self.line.split_at(quote_position).0.rsplit_once('<'),
         };
         let described = described.and_then(|(_, rest)| rest.split_once('>')).map(|(path, _)| path);
         let described = described.map(|path| PathBuf::from(text(&unescaped(path))));

@@ -189,7 +189,7 @@ impl Fixture {
 
     /// The command under strace, which writes its log to `log`. Only the main thread is traced, because only that one
     /// writes.
-    pub(super) fn traced(&self, sandbox: &Sandbox, options: &[String]) -> (Output, String) {
+    pub(super) fn run_traced(&self, sandbox: &Sandbox, options: &[String]) -> (Output, String) {
         let log = sandbox.path().join("strace.log");
         let run = sandbox.command("strace").arg("-qq").arg("-y").arg("-o").arg(&log).args(["-e", "signal=none"]);
         let run = run.arg("-e").arg(format!("trace={CHANGE_CALLS},{READ_CALLS}")).args(options);
@@ -337,7 +337,7 @@ impl Fixture {
     /// path here, because the new ones are not known.
     pub(super) fn fail_without_room(&self, call: &Call) -> Result<(), String> {
         let sandbox = self.prepare_home();
-        let (_, log) = self.traced(&sandbox, &InjectedError::Once("EIO").strace_options(call));
+        let (_, log) = self.run_traced(&sandbox, &InjectedError::Once("EIO").strace_options(call));
         let store = sandbox.store().display().to_string();
         let calls = calls(&log, &sandbox.store());
         let injected = calls.iter().position(|call| call.line.ends_with("(INJECTED)"));
@@ -365,7 +365,7 @@ impl Fixture {
         let sandbox = self.prepare_home();
         let directory = sandbox.docker_config();
         options.extend(store_paths.iter().flat_map(|mark| ["-P".to_owned(), format!("{}{mark}", directory.display())]));
-        let (output, log) = self.traced(&sandbox, &options);
+        let (output, log) = self.run_traced(&sandbox, &options);
         let calls = calls(&log, &sandbox.store());
         match injected(&calls) {
             Some(index) if index == call.index && calls[index].name == call.name => Ok((sandbox, output)),

@@ -16,7 +16,7 @@ use testkit::stderr::print_uncaptured;
 
 use super::disk::{Content, Disk, LoggedCall, Node, ROOT};
 use super::fixture::{Case, Fixture, REMOVE_SIDECAR_DIR};
-use super::{ADD, ANNOTATE_THE_LIST, APPLY, REPLACE, REPLACE_BACK, TAKE_OUT, no_strace};
+use super::{ADD, ANNOTATE_THE_LIST, APPLY, REMOVE, REPLACE, REPLACE_BACK, no_strace};
 
 /// A draft as it may be found: its entries, and what its sidecar says of it. `None` for no draft.
 type FoundDraft = Option<(BTreeMap<String, Vec<u8>>, Option<Value>)>;
@@ -57,7 +57,7 @@ impl StoreView {
 fn identity(path: &Path) -> Option<String> {
     let metadata = fs::metadata(path).ok()?;
     let born =
-        metadata.created().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok()).map_or(0, |t| t.as_nanos());
+        metadata.created().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok()).map_or(0, |age| age.as_nanos());
     Some(format!("{}.{born}", metadata.ino()))
 }
 
@@ -91,7 +91,7 @@ impl StoreView {
 
     /// What a program sees.
     fn visible_draft(&self, disk: &Disk) -> FoundDraft {
-        self.found(disk, &disk.with(|_| true)).expect("what a program sees is whole")
+        self.found(disk, &disk.names_with(|_| true)).expect("what a program sees is whole")
     }
 
     /// The drafts that may be found, where each name that matters here and is not certain came true or did not.
@@ -106,7 +106,7 @@ impl StoreView {
         let subsets = 0..1_u32 << open.len();
         let came_true =
             |subset: u32, at: usize| open.iter().position(|open| *open == at).is_some_and(|bit| subset >> bit & 1 == 1);
-        subsets.map(|subset| self.found(disk, &disk.with(|at| came_true(subset, at)))).collect()
+        subsets.map(|subset| self.found(disk, &disk.names_with(|at| came_true(subset, at)))).collect()
     }
 }
 
@@ -121,7 +121,7 @@ fn check(case: &'static Case) {
     let mut snapshot = StoreView::new(&fixture);
     snapshot.record_directory(&disk, &home);
     let old = snapshot.visible_draft(&disk);
-    let (output, log) = fixture.traced(&sandbox, &["-xx".to_owned(), "-s16777216".to_owned()]);
+    let (output, log) = fixture.run_traced(&sandbox, &["-xx".to_owned(), "-s16777216".to_owned()]);
     assert_eq!(output.code, 0, "{}", output.err());
     let calls = LoggedCall::all(&log, &home);
     // Once through to the end, for what is there then.
@@ -211,7 +211,7 @@ fn a_replaced_draft_has_every_entry_old_or_new_and_no_format_that_is_too_low() {
 #[test]
 fn added_and_removed_images_leave_every_entry_old_or_new() {
     check(&ADD);
-    check(&TAKE_OUT);
+    check(&REMOVE);
 }
 
 #[test]
@@ -236,7 +236,7 @@ fn the_disk_model_loses_unsynced_changes() {
     ] {
         assert!(disk.replay(&call(line)), "{line}");
     }
-    let names = |disk: &Disk, snapshot: &StoreView| snapshot.found(disk, &disk.with(|_| true));
+    let names = |disk: &Disk, snapshot: &StoreView| snapshot.found(disk, &disk.names_with(|_| true));
     assert!(names(&disk, &snapshot).unwrap_err().contains("Torn"));
     assert!(disk.replay(&call(r#"fsync(3</h/manifests/l/e>) = 0"#)));
     let whole = names(&disk, &snapshot).unwrap().unwrap().0;

@@ -17,7 +17,7 @@ use super::invariants::{CleanRun, check_invariants};
 /// much else to do that it runs out before the request is reached that is not answered, the next has its turn.
 const TIMEOUTS: [(&str, &str); 4] = [("300ms", "300 ms"), ("2s", "2 s"), ("10s", "10 s"), ("50s", "50 s")];
 /// How far apart the bytes of an answer are that drips: less than any limit on a single step.
-const DRIP: Duration = Duration::from_millis(20);
+const DRIP_INTERVAL: Duration = Duration::from_millis(20);
 
 /// How one request fails.
 #[derive(Clone, Debug)]
@@ -51,14 +51,14 @@ impl InjectedFault {
     /// The name that it is counted under.
     pub(super) fn name(&self) -> String {
         match self {
-            InjectedFault::Fault(fault) => named(fault),
-            InjectedFault::RedirectElsewhere => named(&self.fault()),
+            InjectedFault::Fault(fault) => fault_name(fault),
+            InjectedFault::RedirectElsewhere => fault_name(&self.fault()),
         }
     }
 }
 
 /// The name that a fault is counted under.
-pub(super) fn named(fault: &Fault) -> String {
+pub(super) fn fault_name(fault: &Fault) -> String {
     match fault {
         Fault::Redirect { location, .. } if location == "{path}" => "Redirect loop".to_owned(),
         Fault::Redirect { .. } => "Redirect elsewhere".to_owned(),
@@ -96,11 +96,11 @@ pub(super) static REDIRECT_TARGET: LazyLock<RedirectTarget> = LazyLock::new(Redi
 
 type CleanRuns = Mutex<BTreeMap<(&'static str, ClientAuth), Arc<CleanRun>>>;
 
-static CLEAN: LazyLock<CleanRuns> = LazyLock::new(Mutex::default);
+static CLEAN_RUNS: LazyLock<CleanRuns> = LazyLock::new(Mutex::default);
 
 /// The result with working registries, found out once.
-pub(super) fn clean(command: &'static Command, auth: ClientAuth) -> Arc<CleanRun> {
-    let mut known = CLEAN.lock().unwrap_or_else(PoisonError::into_inner);
+pub(super) fn clean_run(command: &'static Command, auth: ClientAuth) -> Arc<CleanRun> {
+    let mut known = CLEAN_RUNS.lock().unwrap_or_else(PoisonError::into_inner);
     let known = known.entry((command.name, auth));
     Arc::clone(known.or_insert_with(|| {
         let fixture = Fixture::new(auth);
@@ -190,15 +190,17 @@ impl Case {
     pub(super) fn run(&self) -> Outcome {
         let fault_stalls = match &self.plan {
             Plan::OneFault { fault: InjectedFault::Fault(fault), .. } => fault.stalls(),
-            Plan::RandomFaults { stalls: true, .. } => return self.once(self.command.is_ours().then_some(TIMEOUTS[0])),
+            Plan::RandomFaults { stalls: true, .. } => {
+                return self.run_once(self.command.is_ours().then_some(TIMEOUTS[0]));
+            }
             _ => false,
         };
         if !fault_stalls {
-            return self.once(None);
+            return self.run_once(None);
         }
         let mut outcome = Outcome::default();
         for timeout in TIMEOUTS {
-            outcome = self.once(Some(timeout));
+            outcome = self.run_once(Some(timeout));
             if !outcome.injected.is_empty() {
                 break;
             }
@@ -207,15 +209,15 @@ impl Case {
     }
 
     /// Whether answers come byte by byte, each in time.
-    fn drips(&self) -> bool {
+    fn has_drips(&self) -> bool {
         matches!(
             self.plan,
             Plan::OneFault { fault: InjectedFault::Fault(Fault::Drip), .. } | Plan::RandomFaults { stalls: true, .. }
         )
     }
 
-    fn once(&self, timeout: Option<(&str, &str)>) -> Outcome {
-        let clean = clean(self.command, self.auth);
+    fn run_once(&self, timeout: Option<(&str, &str)>) -> Outcome {
+        let clean = clean_run(self.command, self.auth);
         let fixture = Fixture::new(self.auth);
         self.command.prepare(&fixture);
         let before = fixture.snapshot();
@@ -223,7 +225,7 @@ impl Case {
         self.inject_faults(&fixture);
         let words = self.words(&fixture, timeout.map(|(typed, _)| typed));
         let begun = Instant::now();
-        let output = self.disturbed(&fixture, &words);
+        let output = self.run_with_faults(&fixture, &words);
         let elapsed = begun.elapsed();
         let injected = |side| {
             let injected: Vec<(usize, Fault)> = fixture.registry(side).injected();
@@ -236,19 +238,19 @@ impl Case {
         Outcome { injected, code: output.code, violations, elapsed, text: fixture.anonymous(&text) }
     }
 
-    fn disturbed(&self, fixture: &Fixture, words: &[String]) -> Output {
+    fn run_with_faults(&self, fixture: &Fixture, words: &[String]) -> Output {
         let program = self.command.program;
         let run = || match self.is_program {
             true => fixture.run_program(program, words, self.limits),
             false => fixture.run(program, words, self.limits),
         };
-        if !self.drips() {
+        if !self.has_drips() {
             return run();
         }
         thread::scope(|scope| {
             let (running, ended) = channel::<()>();
             scope.spawn(move || {
-                while ended.recv_timeout(DRIP) == Err(RecvTimeoutError::Timeout) {
+                while ended.recv_timeout(DRIP_INTERVAL) == Err(RecvTimeoutError::Timeout) {
                     Side::BOTH.iter().for_each(|side| fixture.registry(*side).drip(1));
                 }
             });

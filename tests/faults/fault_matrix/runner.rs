@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 
 use testkit::stderr::print_uncaptured;
 
-use super::case::{Case, Outcome, REDIRECT_TARGET, named};
+use super::case::{Case, Outcome, REDIRECT_TARGET, fault_name};
 
 /// The number of findings that are printed in full.
-const SHOWN: usize = 12;
+const SHOWN_FINDINGS_MAX: usize = 12;
 /// The time after which a run counts as hanging and ends the test. No timeout of a case is longer.
-const GUARD: Duration = Duration::from_secs(120);
+const HANG_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// The results of one command.
 #[derive(Default)]
@@ -51,8 +51,8 @@ impl Totals {
         share.succeeded += is_success;
         share.elapsed += outcome.elapsed;
         for (_, _, fault) in &outcome.injected {
-            share.faults.insert(named(fault));
-            *self.faults.entry(named(fault)).or_default() += 1;
+            share.faults.insert(fault_name(fault));
+            *self.faults.entry(fault_name(fault)).or_default() += 1;
         }
         self.slowest = self.slowest.max(outcome.elapsed);
         if !outcome.violations.is_empty() {
@@ -62,7 +62,7 @@ impl Totals {
     }
 
     /// The faults that a command met.
-    pub(super) fn met(&self, command: &str) -> BTreeSet<String> {
+    pub(super) fn met_faults(&self, command: &str) -> BTreeSet<String> {
         self.commands.get(command).map(|share| share.faults.clone()).unwrap_or_default()
     }
 
@@ -97,7 +97,7 @@ impl Totals {
             .map(|request| request.line())
             .collect();
         assert!(leaking.is_empty(), "credentials went elsewhere: {leaking:#?}");
-        let shown = self.findings.iter().take(SHOWN).cloned().collect::<Vec<_>>().join("\n\n");
+        let shown = self.findings.iter().take(SHOWN_FINDINGS_MAX).cloned().collect::<Vec<_>>().join("\n\n");
         assert!(shown.is_empty(), "{} of {} runs went wrong; the first:\n{shown}", self.findings.len(), self.runs);
     }
 }
@@ -122,7 +122,7 @@ pub(super) fn run_all(title: &'static str, cases: &[Case], at_once: usize) -> To
             Err(RecvTimeoutError::Timeout) => {}
         }
         let running = running.lock().unwrap_or_else(PoisonError::into_inner);
-        let hung = running.iter().find(|(_, begun): &(&usize, &Instant)| begun.elapsed() > GUARD);
+        let hung = running.iter().find(|(_, begun): &(&usize, &Instant)| begun.elapsed() > HANG_TIMEOUT);
         let hung = hung.map(|(number, _)| cases[*number].to_string());
         drop(running);
         assert!(hung.is_none(), "it hangs: {}", hung.unwrap_or_default());

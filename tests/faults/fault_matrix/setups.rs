@@ -25,7 +25,7 @@ struct Material {
 }
 
 /// More than one request sends.
-const LARGE: u64 = 8 * 1024 * 1024 + 1;
+const LARGE_LAYER_SIZE: u64 = 8 * 1024 * 1024 + 1;
 
 static MATERIAL: LazyLock<Material> = LazyLock::new(|| {
     let amd64 = Image::docker().platform("linux", "amd64").layer("shared").layer("amd").build();
@@ -33,7 +33,7 @@ static MATERIAL: LazyLock<Material> = LazyLock::new(|| {
     let newer = Image::docker().platform("linux", "amd64").layer("shared").layer("newer").build();
     let index = buildx_index(&["linux/amd64", "linux/arm64"]);
     let old = Index::docker().image(&Image::docker().platform("linux", "s390x").layer("old").build()).build();
-    let blob = GeneratedBlob::new(LARGE, 1);
+    let blob = GeneratedBlob::new(LARGE_LAYER_SIZE, 1);
     let large = Image::oci().platform("linux", "amd64").layer_by_digest(&blob.digest(), blob.size()).build();
     Material { amd64, arm64, newer, index, old, blob, large }
 });

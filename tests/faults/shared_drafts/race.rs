@@ -30,13 +30,13 @@ const SYSTEMS: [&str; 8] = ["linux", "freebsd", "netbsd", "openbsd", "darwin", "
 const ARCHITECTURES: [&str; 8] = ["amd64", "arm64", "386", "arm", "ppc64le", "s390x", "riscv64", "mips64le"];
 
 /// How many unexpected failures are printed.
-const SHOWN: usize = 5;
+const SHOWN_FAILURES_MAX: usize = 5;
 
 /// How often a command is run again that has failed.
-const TRIES: usize = 60;
+const TRIES_MAX: usize = 60;
 
 /// After how many rounds a line says how far the race is.
-const PROGRESS: usize = 100;
+const ROUNDS_PER_LINE: usize = 100;
 
 /// How many take part in a round.
 #[derive(Clone, Copy)]
@@ -176,7 +176,7 @@ impl Round<'_> {
         let home = format!("/nonexistent/{machine}");
         let retries = self.retries[machine % self.retries.len()].to_string();
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
-        for _ in 0..TRIES {
+        for _ in 0..TRIES_MAX {
             let env = Env::from_pairs([
                 ("HOME", home.as_str()),
                 ("DOCKER_CONFIG", &home),
@@ -192,7 +192,7 @@ impl Round<'_> {
                 output.err().lines().filter(|line| !line.starts_with("waiting")).take(2).collect::<Vec<_>>().join(" ");
             self.died.lock().unwrap_or_else(PoisonError::into_inner).push(reason);
         }
-        panic!("{words:?} has failed {TRIES} times");
+        panic!("{words:?} has failed {TRIES_MAX} times");
     }
 
     fn add(&self, leg: usize) -> Output {
@@ -209,9 +209,9 @@ impl Round<'_> {
                 .map(|number| scope.spawn(move || self.run_until_success(self.built.len() + number, &publish).out()))
                 .collect();
             // One in four legs runs twice at once, as where a job is retried too early.
-            let twice = (0..self.built.len()).filter(|leg| leg % 4 == 0);
+            let repeated_legs = (0..self.built.len()).filter(|leg| leg % 4 == 0);
             let legs: Vec<_> =
-                (0..self.built.len()).chain(twice).map(|leg| scope.spawn(move || self.add(leg))).collect();
+                (0..self.built.len()).chain(repeated_legs).map(|leg| scope.spawn(move || self.add(leg))).collect();
             legs.into_iter().for_each(|leg| drop(leg.join().expect("a leg ends")));
             publishing.into_iter().map(|publisher| publisher.join().expect("a publisher ends")).collect()
         })
@@ -277,7 +277,7 @@ fn race(
         let reported = round(number, &current);
         reports += reported.len();
         violations.extend(current.violations(&reported));
-        if (number + 1) % PROGRESS == 0 {
+        if (number + 1) % ROUNDS_PER_LINE == 0 {
             print_uncaptured(&format!("  {} of {} rounds, {} lists wrong", number + 1, size.rounds, violations.len()));
         }
     }
@@ -295,7 +295,7 @@ fn race(
     // Where nothing goes wrong on purpose, it is worth knowing what did.
     died.iter()
         .filter(|_| !name.contains("failing"))
-        .take(SHOWN)
+        .take(SHOWN_FAILURES_MAX)
         .for_each(|line| print_uncaptured(&format!("  {line}")));
     assert!(violations.is_empty(), "{violations:#?}");
 }

@@ -19,10 +19,10 @@ pub(super) enum Event {
 }
 
 /// The first byte of a TLS handshake record (RFC 8446, section 5.1).
-const HANDSHAKE: u8 = 22;
+const HANDSHAKE_RECORD: u8 = 22;
 /// A longer head than this is none: Go, and so the registry, takes 1 MB.
-const HEAD_LIMIT: usize = 1 << 20;
-const MOST_HEADERS: usize = 128;
+const HEAD_BYTES_MAX: usize = 1 << 20;
+const HEADERS_MAX: usize = 128;
 
 /// Where in the stream the next byte stands.
 #[derive(Debug)]
@@ -57,7 +57,7 @@ impl Default for RequestParser {
 impl RequestParser {
     /// Takes the next bytes, and tells what they completed.
     pub(super) fn feed(&mut self, mut bytes: &[u8], mut emit: impl FnMut(Event)) {
-        if self.at_start && bytes.first() == Some(&HANDSHAKE) {
+        if self.at_start && bytes.first() == Some(&HANDSHAKE_RECORD) {
             self.state = ParserState::Opaque;
             emit(Event::TlsHello);
         }
@@ -92,7 +92,7 @@ impl RequestParser {
                 }
                 None => ParserState::Opaque,
             },
-            ParserState::Head(head) if head.len() > HEAD_LIMIT => ParserState::Opaque,
+            ParserState::Head(head) if head.len() > HEAD_BYTES_MAX => ParserState::Opaque,
             // Servers take empty lines before a request (RFC 9112, section 2.2).
             ParserState::Head(head) if head == b"\r\n" => ParserState::Head(Vec::new()),
             ParserState::ChunkSize(line) => match httparse::parse_chunk_size(line) {
@@ -120,7 +120,7 @@ impl ParserState {
 
 /// A head, and what follows it; `None` where it is no HTTP.
 fn parse(head: &[u8]) -> Option<(Request, ParserState)> {
-    let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
+    let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut request = httparse::Request::new(&mut headers);
     request.parse(head).ok()?;
     let found = Request { method: request.method?.to_owned(), target: request.path?.to_owned() };

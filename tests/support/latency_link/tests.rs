@@ -76,8 +76,8 @@ fn requests_are_listed_in_order_and_hellos_apart() {
 
 #[test]
 fn a_server_that_is_not_there_is_a_closed_connection() {
-    let nobody = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|it| it.local_addr()).expect("a port");
-    let link = LatencyLink::start(nobody, Duration::ZERO).expect("a link");
+    let unused_addr = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|bound| bound.local_addr()).expect("a port");
+    let link = LatencyLink::start(unused_addr, Duration::ZERO).expect("a link");
     let mut stream = TcpStream::connect(link.proxy.addr()).expect("the link is there");
     assert_eq!(stream.read(&mut [0; 1]).unwrap_or(0), 0);
     assert_eq!(link.counts().connections, 1);

@@ -61,7 +61,7 @@ impl AccessControl {
         let authorization = head.header("Authorization");
         match &self.auth {
             Auth::None => Ok(Access { may_mount: true }),
-            Auth::Basic { user, password } => match authorization.and_then(basic) {
+            Auth::Basic { user, password } => match authorization.and_then(decode_basic) {
                 Some((name, secret)) if name == *user && secret == *password => Ok(Access { may_mount: true }),
                 _ => Err(Box::new(self.challenge(head, None))),
             },
@@ -79,7 +79,7 @@ impl AccessControl {
         }
         let issued = lock(&self.issued);
         let token = issued.tokens.get(token).filter(|token| !token.expired).ok_or(Some("invalid_token"))?;
-        let (needed, source) = needed(head);
+        let (needed, source) = needed_scopes(head);
         let holds = |scope: &Option<String>| scope.as_ref().is_none_or(|scope| token.granted.contains(scope));
         let may_mount = holds(&source);
         if !needed.iter().all(|scope| token.granted.contains(scope)) || !(may_mount || bearer.lenient_mounts) {
@@ -125,7 +125,7 @@ impl AccessControl {
         let is_authenticated = match head.header("Authorization") {
             None => false,
             Some(value) => {
-                let (user, password) = basic(value).ok_or_else(unauthorized)?;
+                let (user, password) = decode_basic(value).ok_or_else(unauthorized)?;
                 bearer.check_user(&user, &password)?;
                 true
             }
@@ -138,7 +138,7 @@ impl AccessControl {
         if is_authenticated && head.query("offline_token") == ["true"] {
             answer["refresh_token"] = self.new_refresh_token().into();
         }
-        Ok(finish(bearer, answer))
+        Ok(token_response(bearer, answer))
     }
 
     fn token_by_post(&self, bearer: &Bearer, form: &str) -> Result<Response, Response> {
@@ -168,7 +168,7 @@ impl AccessControl {
             _ if field("access_type") == "offline" => answer["refresh_token"] = self.new_refresh_token().into(),
             _ => {}
         }
-        Ok(finish(bearer, answer))
+        Ok(token_response(bearer, answer))
     }
 
     /// A new token for as much of the scopes as this client may have.
@@ -213,7 +213,7 @@ fn check_service(bearer: &Bearer, services: &[String]) -> Result<(), Response> {
     right.then_some(()).ok_or_else(|| Response::error(400, "UNSUPPORTED", "wrong service", json!(services)))
 }
 
-fn finish(bearer: &Bearer, mut answer: Value) -> Response {
+fn token_response(bearer: &Bearer, mut answer: Value) -> Response {
     if let Some(seconds) = bearer.expires_in {
         answer["expires_in"] = seconds.into();
     }
@@ -225,7 +225,7 @@ fn unauthorized() -> Response {
 }
 
 /// The scopes that a request needs, one action each; apart from them the one for the source of a mount.
-fn needed(head: &Head) -> (Vec<String>, Option<String>) {
+fn needed_scopes(head: &Head) -> (Vec<String>, Option<String>) {
     let Some(repo) = Route::parse(head.path()).repo().map(str::to_owned) else { return (Vec::new(), None) };
     let scopes = actions(&head.method).iter().map(|action| format!("repository:{repo}:{action}")).collect();
     let source = head.query("from").first().map(|from| format!("repository:{from}:pull"));
@@ -264,7 +264,7 @@ fn strip_scheme<'a>(value: &'a str, scheme: &str) -> Option<&'a str> {
     name.eq_ignore_ascii_case(scheme).then(|| rest.trim())
 }
 
-fn basic(value: &str) -> Option<(String, String)> {
+fn decode_basic(value: &str) -> Option<(String, String)> {
     let bytes = STANDARD.decode(strip_scheme(value, "Basic")?).ok()?;
     let text = String::from_utf8(bytes).ok()?;
     text.split_once(':').map(|(user, password)| (user.to_owned(), password.to_owned()))

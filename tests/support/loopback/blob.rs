@@ -39,7 +39,7 @@ pub(crate) fn get(state: &ApiState, head: &Head, repo: &str, digest: &str, range
     let (mut from, mut to) = (0, size);
     if ranges {
         response.set("Accept-Ranges", "bytes");
-        match head.header("Range").and_then(|value| part(value, size)) {
+        match head.header("Range").and_then(|value| parse_range(value, size)) {
             None => {}
             Some(Ok(part)) => {
                 (from, to) = part;
@@ -63,7 +63,7 @@ pub(crate) fn get(state: &ApiState, head: &Head, repo: &str, digest: &str, range
 
 /// First byte and the one after the last that a Range header asks for; None where it is to be ignored, an error where
 /// there is no such part.
-fn part(value: &str, size: u64) -> Option<Result<(u64, u64), ()>> {
+fn parse_range(value: &str, size: u64) -> Option<Result<(u64, u64), ()>> {
     let (first, last) = value.strip_prefix("bytes=")?.split_once('-')?;
     let part = match (first.parse::<u64>(), last.parse::<u64>()) {
         (Ok(first), Ok(last)) => (first, last.saturating_add(1).min(size)),
@@ -103,7 +103,7 @@ mod tests {
             ("items=0-1", None),
             ("bytes=x", None),
         ] {
-            assert_eq!(part(value, 100), expected, "{value}");
+            assert_eq!(parse_range(value, 100), expected, "{value}");
         }
     }
 }

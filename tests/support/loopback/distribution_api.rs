@@ -145,8 +145,8 @@ impl DistributionApi {
 
     fn get_manifest(&self, state: &mut ApiState, head: &Head, repo: &str, reference: &str) -> Response {
         let manifests = &self.habits.manifests;
-        let special = manifests.not_yet(state, repo, reference);
-        let special = special.or_else(|| manifests.converted(state, head, repo, reference));
+        let special = manifests.hide_new_manifest(state, repo, reference);
+        let special = special.or_else(|| manifests.convert(state, head, repo, reference));
         let response = special.unwrap_or_else(|| manifest::get(state, head, repo, reference));
         match self.habits.tags.missing.filter(|_| response.status == 404 && !reference.contains(':')) {
             Some(status) => {
@@ -173,7 +173,7 @@ impl DistributionApi {
         let before = state.repos.get(repo).and_then(|repo| repo.tags.get(reference).cloned());
         let digest = state.add_manifest(repo, reference, media_type, &request.body);
         manifests.after_move(state, repo, before, &digest);
-        manifests.after_put(state, repo, &digest, &request.body);
+        manifests.record_put(state, repo, &digest, &request.body);
         let location = self.url(&request.head, &format!("/v2/{repo}/manifests/{digest}"));
         let response = Response::new(201).header("Location", location).header("Docker-Content-Digest", digest);
         match subject {

@@ -299,19 +299,19 @@ fn corrupt(body: &mut [u8]) {
 
 /// A gzip member whose deflate blocks are stored, so that no compressor is needed (RFC 1952, RFC 1951 3.2.4).
 pub fn gzip_stored(bytes: &[u8]) -> Vec<u8> {
-    let mut out = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+    let mut gzip = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
     for block in bytes.chunks(0xffff) {
         let length = u16::try_from(block.len()).expect("a chunk is at most 65535 long");
-        out.push(0);
-        out.extend(length.to_le_bytes());
-        out.extend((!length).to_le_bytes());
-        out.extend(block);
+        gzip.push(0);
+        gzip.extend(length.to_le_bytes());
+        gzip.extend((!length).to_le_bytes());
+        gzip.extend(block);
     }
-    out.extend([1, 0, 0, 0xff, 0xff]);
-    out.extend(crc32(bytes).to_le_bytes());
+    gzip.extend([1, 0, 0, 0xff, 0xff]);
+    gzip.extend(crc32(bytes).to_le_bytes());
     // The length field is defined modulo 2^32.
-    out.extend((bytes.len() as u32).to_le_bytes());
-    out
+    gzip.extend((bytes.len() as u32).to_le_bytes());
+    gzip
 }
 
 fn crc32(bytes: &[u8]) -> u32 {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-const BLOCK: u64 = 64 << 10;
+const BLOCK_SIZE: u64 = 64 << 10;
 
 /// A blob of any size whose bytes follow from its size and seed. It cannot be compressed to anything, and two blocks
 /// of it are never the same, so a client that repeats, skips or swaps some is found out by the digest.
@@ -23,7 +23,7 @@ impl GeneratedBlob {
     pub fn new(size: u64, seed: u64) -> GeneratedBlob {
         let mut state = seed ^ 0x9e37_79b9_7f4a_7c15;
         let noise = std::iter::repeat_with(|| random(&mut state).to_le_bytes());
-        let noise = Arc::new(noise.take((BLOCK / 8) as usize).flatten().collect::<Vec<u8>>());
+        let noise = Arc::new(noise.take((BLOCK_SIZE / 8) as usize).flatten().collect::<Vec<u8>>());
         let mut blob = GeneratedBlob { size, digest: String::new(), noise };
         let mut hash = Sha256::new();
         let whole = blob.for_each_piece(0, size, |piece| {
@@ -37,7 +37,7 @@ impl GeneratedBlob {
 
     /// Something of this size that is not to be read: it has no digest, and is zeros.
     pub(crate) fn zeros(size: u64) -> GeneratedBlob {
-        GeneratedBlob { size, digest: String::new(), noise: Arc::new(vec![0; BLOCK as usize]) }
+        GeneratedBlob { size, digest: String::new(), noise: Arc::new(vec![0; BLOCK_SIZE as usize]) }
     }
 
     /// Its size in bytes.
@@ -57,10 +57,10 @@ impl GeneratedBlob {
         let mut block = self.noise.to_vec();
         let mut at = from;
         while at < end {
-            let number = at / BLOCK;
+            let number = at / BLOCK_SIZE;
             block[..8].copy_from_slice(&number.to_le_bytes());
-            let start = at % BLOCK;
-            let stop = BLOCK.min(start + end - at);
+            let start = at % BLOCK_SIZE;
+            let stop = BLOCK_SIZE.min(start + end - at);
             take(&block[start as usize..stop as usize])?;
             at += stop - start;
         }
@@ -138,12 +138,12 @@ mod tests {
 
     #[test]
     fn a_generated_blob_is_the_same_at_every_read() {
-        let blob = GeneratedBlob::new(3 * BLOCK + 17, 1);
+        let blob = GeneratedBlob::new(3 * BLOCK_SIZE + 17, 1);
         let whole = bytes(&blob, 0, u64::MAX);
         assert_eq!((whole.len() as u64, sha256(&whole)), (blob.size(), blob.digest()));
-        assert_eq!(bytes(&blob, BLOCK - 3, 2 * BLOCK + 5), whole[65533..131_077]);
+        assert_eq!(bytes(&blob, BLOCK_SIZE - 3, 2 * BLOCK_SIZE + 5), whole[65533..131_077]);
         assert_eq!(bytes(&blob, blob.size(), u64::MAX), b"");
         assert_ne!(whole[..65536], whole[65536..131_072]);
-        assert_ne!(GeneratedBlob::new(3 * BLOCK + 17, 2).digest(), blob.digest());
+        assert_ne!(GeneratedBlob::new(3 * BLOCK_SIZE + 17, 2).digest(), blob.digest());
     }
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::generated_blob::GeneratedBody;
 
-const MAX_HEAD: usize = 1 << 20;
+const HEAD_BYTES_MAX: usize = 1 << 20;
 
 /// A request line with its headers.
 #[derive(Clone, Debug)]
@@ -206,7 +206,7 @@ impl Connection {
                     return Err(error);
                 }
             }
-            if self.unread.len() > MAX_HEAD || !self.fill()? {
+            if self.unread.len() > HEAD_BYTES_MAX || !self.fill()? {
                 return Ok(None);
             }
         }
@@ -352,19 +352,19 @@ pub(crate) fn form_values(form: &str, name: &str) -> Vec<String> {
 
 /// Undoes form encoding: `%XX` and `+`.
 fn decode(text: &str) -> String {
-    let mut out = Vec::new();
+    let mut decoded = Vec::new();
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {
         match byte {
-            b'+' => out.push(b' '),
+            b'+' => decoded.push(b' '),
             b'%' => {
                 let hex: String = bytes.by_ref().take(2).map(char::from).collect();
-                out.push(u8::from_str_radix(&hex, 16).unwrap_or(b'?'));
+                decoded.push(u8::from_str_radix(&hex, 16).unwrap_or(b'?'));
             }
-            other => out.push(other),
+            other => decoded.push(other),
         }
     }
-    String::from_utf8_lossy(&out).into_owned()
+    String::from_utf8_lossy(&decoded).into_owned()
 }
 
 fn invalid(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {

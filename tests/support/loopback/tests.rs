@@ -110,8 +110,8 @@ fn uploads_go_in_chunks_or_at_once() {
         |reply: &ClientResponse| reply.header("Location").unwrap().strip_prefix(&registry.url()).unwrap().to_owned();
     let first = client.request("PATCH", &follow(&start), &[("Content-Range", "0-2")], b"abc");
     assert_eq!((first.status, first.header("Range")), (202, Some("0-2")));
-    let wrong = client.request("PATCH", &follow(&first), &[("Content-Range", "9-9")], b"d");
-    assert_eq!(wrong.status, 416);
+    let overlapping_chunk = client.request("PATCH", &follow(&first), &[("Content-Range", "9-9")], b"d");
+    assert_eq!(overlapping_chunk.status, 416);
     let status = get(&client, &follow(&first));
     assert_eq!((status.status, status.header("Range")), (204, Some("0-2")));
     let put = format!("{}&digest={}", follow(&first), sha256(b"abcd"));
@@ -191,8 +191,8 @@ fn bearer_tokens_hold_what_was_granted() {
     registry.expire_tokens();
     let expired = get(&reader, "/v2/app/manifests/1");
     assert!(expired.header("WWW-Authenticate").unwrap().ends_with("error=\"invalid_token\""), "{expired:?}");
-    let wrong = get(&client.basic("alice", "no"), "/token?service=loopback+registry");
-    assert_eq!(wrong.status, 401);
+    let wrong_password = get(&client.basic("alice", "no"), "/token?service=loopback+registry");
+    assert_eq!(wrong_password.status, 401);
     assert_eq!(registry.issued_tokens().len(), 3);
     assert!(registry.requests().iter().filter(|request| request.is_token_request()).count() == 4);
 }
@@ -238,8 +238,8 @@ fn tls_asks_for_client_certificates() {
     assert_eq!((plain.status, plain.text().contains("HTTPS server")), (400, true));
     let error = client_of_plain(&Registry::start(), &ca);
     assert!(error.contains("InvalidContentType"), "{error}");
-    let stranger = Client::new(registry.host()).tls(client_config(&[&ca], None));
-    assert!(stranger.try_request("GET", "/v2/", &[], b"").is_err());
+    let client_without_certificate = Client::new(registry.host()).tls(client_config(&[&ca], None));
+    assert!(client_without_certificate.try_request("GET", "/v2/", &[], b"").is_err());
     let expired = Registry::builder().tls(authority.expired_server(&["127.0.0.1"]).server_config(None)).start();
     let error = Client::new(expired.host()).tls(client_config(&[&ca], None)).try_request("GET", "/v2/", &[], b"");
     assert!(error.unwrap_err().to_string().contains("expired"));
@@ -302,16 +302,16 @@ fn rules_count_what_they_match() {
 fn a_held_response_waits_for_release_and_not_for_the_drop() {
     let registry = Registry::start();
     registry.add_fault(Rule::any(), Fault::Hang);
-    let ask = || {
+    let start_request = || {
         let client = Client::new(registry.host());
         thread::spawn(move || client.try_request("GET", "/v2/", &[], b""))
     };
-    let held = ask();
+    let held = start_request();
     registry.wait_until(|requests| requests.len() == 1);
     assert!(!held.is_finished());
     registry.release();
     assert_eq!(held.join().unwrap().unwrap().status, 200);
-    let held = ask();
+    let held = start_request();
     registry.wait_until(|requests| requests.len() == 2);
     drop(registry);
     assert!(held.join().unwrap().is_err());
@@ -339,27 +339,27 @@ fn a_connection_is_kept_and_expectations_are_met() {
     let registry = Registry::builder().basic("a", "b").ipv6().start();
     assert!(registry.host().starts_with("[::1]:"));
     let mut socket = TcpStream::connect(registry.addr()).unwrap();
-    let mut ask = |request: &str, ending: &str| {
+    let mut exchange = |request: &str, ending: &str| {
         socket.write_all(request.as_bytes()).unwrap();
-        let mut got = Vec::new();
-        while !String::from_utf8_lossy(&got).ends_with(ending) {
+        let mut received = Vec::new();
+        while !String::from_utf8_lossy(&received).ends_with(ending) {
             let mut buffer = [0; 4096];
             let length = socket.read(&mut buffer).unwrap();
-            assert_ne!(length, 0, "closed after {}", String::from_utf8_lossy(&got));
-            got.extend_from_slice(&buffer[..length]);
+            assert_ne!(length, 0, "closed after {}", String::from_utf8_lossy(&received));
+            received.extend_from_slice(&buffer[..length]);
         }
-        String::from_utf8(got).unwrap()
+        String::from_utf8(received).unwrap()
     };
     let authorized = "Host: x\r\nAuthorization: Basic YTpi\r\n";
     for _ in 0..2 {
-        assert!(ask(&format!("GET /v2/ HTTP/1.1\r\n{authorized}\r\n"), "{}\n").starts_with("HTTP/1.1 200 "));
+        assert!(exchange(&format!("GET /v2/ HTTP/1.1\r\n{authorized}\r\n"), "{}\n").starts_with("HTTP/1.1 200 "));
     }
     let put = format!("PATCH /v2/a/blobs/uploads/x HTTP/1.1\r\n{authorized}Content-Length: 2\r\nExpect: 100-continue");
-    assert_eq!(ask(&format!("{put}\r\n\r\n"), "\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
-    assert!(ask("hi", "}\n").starts_with("HTTP/1.1 404 "));
+    assert_eq!(exchange(&format!("{put}\r\n\r\n"), "\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
+    assert!(exchange("hi", "}\n").starts_with("HTTP/1.1 404 "));
     let refused =
         "PATCH /v2/a/blobs/uploads/x HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n";
-    assert!(ask(refused, "}\n").starts_with("HTTP/1.1 401 "));
+    assert!(exchange(refused, "}\n").starts_with("HTTP/1.1 401 "));
     assert_eq!(socket.read(&mut [0; 1]).unwrap(), 0);
     let connections: Vec<usize> = registry.requests().iter().map(|request| request.connection).collect();
     assert_eq!((connections, registry.connections()), (vec![1, 1, 1, 1], 1));

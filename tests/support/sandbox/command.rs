@@ -87,7 +87,7 @@ impl SandboxCommand {
     pub fn run(&self) -> Output {
         let mut command = self.to_command();
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap_or_else(|e| panic!("cannot run {:?}: {e}", self.program));
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot run {:?}: {error}", self.program));
         let mut stdin = child.stdin.take().expect("piped");
         let input = self.stdin.clone();
         // A program may end without reading its input, so a broken pipe is no failure.

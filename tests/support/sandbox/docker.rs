@@ -56,18 +56,18 @@ impl DockerOnPath {
 
     /// A PATH on which `docker` is the client, or fails loudly. `directory` is made where one has to stand in front.
     pub(super) fn path(&self, path: OsString, directory: &Path) -> OsString {
-        let place = directory.join("docker");
+        let docker = directory.join("docker");
         let make = || std::fs::create_dir_all(directory).expect("a directory in front of the PATH");
         match self {
             DockerOnPath::Missing | DockerOnPath::WithoutShim(_) => return path,
             DockerOnPath::BehindShim(client) => {
                 make();
-                std::os::unix::fs::symlink(client, place).expect("a link to docker");
+                std::os::unix::fs::symlink(client, docker).expect("a link to docker");
             }
             DockerOnPath::ShimAlone(shim) => {
                 make();
                 let reason = format!("the only docker on the PATH is the shim {}", shim.display());
-                super::write_script(&place, &format!("#!/bin/sh\necho '{reason}' >&2\nexit 127\n"));
+                super::write_script(&docker, &format!("#!/bin/sh\necho '{reason}' >&2\nexit 127\n"));
             }
         }
         let dirs = [directory.to_owned()].into_iter().chain(std::env::split_paths(&path));

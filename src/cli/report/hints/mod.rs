@@ -29,8 +29,8 @@ pub(super) fn suggestion(suggestion: &Suggestion) -> String {
                 .into()
         }
         Suggestion::FlagOfOtherCommands { flag, verbs, before_verb } => {
-            let place = if *before_verb { "; put it after the command" } else { "" };
-            format!("'{flag}' is a flag of {}{place}", verbs.join(", "))
+            let advice = if *before_verb { "; put it after the command" } else { "" };
+            format!("'{flag}' is a flag of {}{advice}", verbs.join(", "))
         }
     }
 }

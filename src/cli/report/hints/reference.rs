@@ -97,7 +97,7 @@ mod tests {
             ("my_registry:5000/app", "may not have an underscore"),
         ] {
             let hints = invalid(text);
-            assert!(hints.len() == 1 && hints.iter().all(|one| one.contains(hint)), "{text}: {hints:?}");
+            assert!(hints.len() == 1 && hints.iter().all(|found| found.contains(hint)), "{text}: {hints:?}");
         }
         assert_eq!(invalid("h:5000/Upper"), Vec::<String>::new());
         assert_eq!(invalid("h:5000/my_app:bad tag"), Vec::<String>::new());

@@ -118,8 +118,8 @@ fn print_dry_run(context: &Context, args: &Add, entries: &[NewEntry]) -> Result<
     let list = args.list.reference()?;
     let mut stored = Vec::new();
     for new in entries {
-        let wrong = |source| SharedStoreError::InvalidEntry { tag: new.entry.name.tag(), source };
-        let digest = Digest::from_bytes(&new.entry.encode().map_err(wrong)?);
+        let invalid_entry = |source| SharedStoreError::InvalidEntry { tag: new.entry.name.tag(), source };
+        let digest = Digest::from_bytes(&new.entry.encode().map_err(invalid_entry)?);
         let tag = new.entry.name.reference(list).unwrap_or_else(|| list.clone());
         stored.push(StoredEntry { tag, digest });
     }

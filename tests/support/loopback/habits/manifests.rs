@@ -43,7 +43,7 @@ pub(crate) struct LagState {
 
 impl Manifests {
     /// What is served in the place of this one: an image of a list, or a manifest of schema 1 with its own digest.
-    pub(crate) fn converted(&self, state: &ApiState, head: &Head, repo: &str, reference: &str) -> Option<Response> {
+    pub(crate) fn convert(&self, state: &ApiState, head: &Head, repo: &str, reference: &str) -> Option<Response> {
         let stored = state.repos.get(repo)?;
         let (media_type, bytes) = stored.manifests.get(&stored.resolve(reference)?)?;
         if let Some(status) = self.strict_accept.filter(|_| !accepts(head, media_type)) {
@@ -67,7 +67,7 @@ impl Manifests {
     }
 
     /// The 404 for what it does not know yet, or the refusal to let anybody read.
-    pub(crate) fn not_yet(&self, state: &mut ApiState, repo: &str, reference: &str) -> Option<Response> {
+    pub(crate) fn hide_new_manifest(&self, state: &mut ApiState, repo: &str, reference: &str) -> Option<Response> {
         if self.write_only {
             return Some(Response::error(403, "DENIED", "requested access to the resource is denied", Value::Null));
         }
@@ -90,13 +90,13 @@ impl Manifests {
     }
 
     /// After a manifest was taken: it is not to be read at once, or what it names goes.
-    pub(crate) fn after_put(&self, state: &mut ApiState, repo: &str, digest: &str, bytes: &[u8]) {
+    pub(crate) fn record_put(&self, state: &mut ApiState, repo: &str, digest: &str, bytes: &[u8]) {
         if self.read_lag > 0 {
             state.lag.reads.entry((repo.to_owned(), digest.to_owned())).or_insert(0);
         }
         let list: Value = serde_json::from_slice(bytes).unwrap_or_default();
         if let (true, Some(stored)) = (self.loses_children, state.repos.get_mut(repo)) {
-            for child in list["manifests"].as_array().into_iter().flatten().filter_map(|it| it["digest"].as_str()) {
+            for child in list["manifests"].as_array().into_iter().flatten().filter_map(|item| item["digest"].as_str()) {
                 if !stored.tags.values().any(|tagged| tagged == child) {
                     stored.manifests.remove(child);
                 }
@@ -122,7 +122,7 @@ pub(crate) struct PutGuard<'a>(&'a PutsInFlight);
 
 impl PutsInFlight {
     /// Counts a request in where it puts a manifest; the refusal, where that overlaps with another and must not.
-    pub(crate) fn enter(&self, manifests: &Manifests, head: &Head) -> (Option<PutGuard<'_>>, Option<Fault>) {
+    pub(crate) fn begin_put(&self, manifests: &Manifests, head: &Head) -> (Option<PutGuard<'_>>, Option<Fault>) {
         if head.method != "PUT" || !matches!(Route::parse(head.path()), Route::Manifest { .. }) {
             return (None, None);
         }

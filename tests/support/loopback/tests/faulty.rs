@@ -41,9 +41,9 @@ fn responses_drip_as_the_test_releases_them() {
     write!(socket, "GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
     registry.drip(1);
     drop(registry);
-    let mut got = Vec::new();
-    let _ = socket.read_to_end(&mut got);
-    assert!(got.len() < 15, "{got:?}");
+    let mut received = Vec::new();
+    let _ = socket.read_to_end(&mut received);
+    assert!(received.len() < 15, "{received:?}");
 }
 
 #[test]
@@ -64,16 +64,16 @@ fn connections_are_reset_and_not_merely_ended() {
 fn content_lengths_can_be_too_long_and_too_short() {
     let (registry, client, image) = stocked();
     let length = image.manifest.len();
-    let ask = || client.try_request("GET", "/v2/app/manifests/1", &[("Accept", "*/*")], b"");
+    let get_manifest = || client.try_request("GET", "/v2/app/manifests/1", &[("Accept", "*/*")], b"");
     registry.add_fault(Rule::any().nth(1), Fault::LongLength(3));
     registry.add_fault(Rule::any().nth(2), Fault::ShortLength(3));
-    assert!(ask().is_err());
-    assert_eq!(ask().unwrap().body, image.manifest[..length - 3]);
+    assert!(get_manifest().is_err());
+    assert_eq!(get_manifest().unwrap().body, image.manifest[..length - 3]);
     registry.add_fault(Rule::any().nth(1), Fault::redirect_loop());
-    assert_eq!(ask().unwrap().header("Location"), Some("/v2/app/manifests/1"));
+    assert_eq!(get_manifest().unwrap().header("Location"), Some("/v2/app/manifests/1"));
     registry.add_fault(Rule::any().nth(1), Fault::redirect_to("http://h:1"));
-    assert_eq!(ask().unwrap().header("Location"), Some("http://h:1/v2/app/manifests/1"));
-    assert_eq!(ask().unwrap().body, image.manifest);
+    assert_eq!(get_manifest().unwrap().header("Location"), Some("http://h:1/v2/app/manifests/1"));
+    assert_eq!(get_manifest().unwrap().body, image.manifest);
 }
 
 #[test]

@@ -95,8 +95,8 @@ fn chunks_have_a_least_length() {
     let first = client.request("PATCH", &follow(&start), &[], b"0123456789");
     let last = client.request("PATCH", &follow(&first), &[], b"abc");
     assert_eq!((first.status, last.status), (202, 202));
-    let more = client.request("PATCH", &follow(&last), &[], b"def");
-    assert_eq!((more.status, code(&more).as_str()), (400, "SIZE_INVALID"));
+    let after_last = client.request("PATCH", &follow(&last), &[], b"def");
+    assert_eq!((after_last.status, code(&after_last).as_str()), (400, "SIZE_INVALID"));
     let digest = sha256(b"0123456789abc");
     assert_eq!(client.request("PUT", &format!("{}&digest={digest}", follow(&last)), &[], b"").status, 201);
     assert!(registry.has_blob("app", &digest));
@@ -110,8 +110,8 @@ fn hidden_repositories_are_404() {
         let builder = if hides_all { builder.hides_from_all() } else { builder.hides_from_authenticated() };
         let (_registry, client, _) = stocked(builder);
         assert_eq!(get(&client, "/v2/").status, 401);
-        let stranger = get(&client, "/v2/app/manifests/1");
-        assert_eq!(stranger.status, if hides_all { 404 } else { 401 });
+        let anonymous = get(&client, "/v2/app/manifests/1");
+        assert_eq!(anonymous.status, if hides_all { 404 } else { 401 });
         let alice = client.clone().basic("alice", "wonder");
         let known = client.bearer(&token(&alice, &["repository:app:pull"]));
         let reply = get(&known, "/v2/app/manifests/1");

@@ -35,8 +35,8 @@ fn an_interrupted_upload_can_be_resumed() {
     break_off(&registry, "PATCH", &path, 100, b"abc");
     let status = get(&client, &path);
     assert_eq!((status.status, status.header("Range")), (204, Some("0-2")));
-    let wrong = client.request("PATCH", &path, &[("Content-Range", "0-2")], b"abc");
-    assert_eq!((wrong.status, wrong.header("Range")), (416, Some("0-2")));
+    let wrong_range = client.request("PATCH", &path, &[("Content-Range", "0-2")], b"abc");
+    assert_eq!((wrong_range.status, wrong_range.header("Range")), (416, Some("0-2")));
     let digest = sha256(b"abcdefghi");
     let put = format!("{}&digest={digest}", follow(&registry, &status));
     break_off(&registry, "PUT", &put, 50, b"def");
