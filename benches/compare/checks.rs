@@ -90,8 +90,8 @@ pub(crate) fn all(results: &Results, secure: &TlsResults, copies: &Results, opti
 fn ratio(results: &Results, key: Key, most_wall: f64, most_cpu: f64, how: &str) -> Option<CheckResult> {
     let ratios = ratios::of(results, &key)?;
     let text = format!(
-        "{} of {} {how}, over the baseline's in {} pairs: wall time {:.2} (at most {most_wall:.2}), processor time {:.2} \
-         (at most {most_cpu:.2}), peak memory {:.2} (at most {MOST_MEMORY:.2})",
+        "{} of {} {how}, over the baseline's in {} pairs: wall time {:.2} (at most {most_wall:.2}), processor time \
+         {:.2} (at most {most_cpu:.2}), peak memory {:.2} (at most {MOST_MEMORY:.2})",
         key.job.title(),
         key.images,
         ratios.pairs,

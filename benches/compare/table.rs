@@ -28,9 +28,9 @@ pub(crate) fn markdown(report: &Report<'_>) -> String {
              with Bearer tokens, where the token server is behind such a link too. N images of one shared and one own \
              layer each, in repositories of their own, become one list in a new repository. docker and ours take two \
              processes for create + push; `apply` and the others take one. Values are medians; a round trip is the \
-             wall time over the link's; `× ours` is wall time over ours. No peak can show less than that of the small process \
-             that starts the tool, which is what `/bin/true` shows. `baseline` is another build of ours: `ours / \
-             baseline` is the median of the ratios of runs that followed each other.\n\n";
+             wall time over the link's; `× ours` is wall time over ours. No peak can show less than that of the small \
+             process that starts the tool, which is what `/bin/true` shows. `baseline` is another build of ours: `ours \
+             / baseline` is the median of the ratios of runs that followed each other.\n\n";
     for (name, value) in report.facts {
         let _ = writeln!(text, "- {name}: {value}");
     }

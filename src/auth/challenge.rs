@@ -120,7 +120,8 @@ mod tests {
 
     #[test]
     fn bearer_challenge_is_parsed() {
-        let header = r#"Bearer realm="https://auth.docker.io/token",service="registry.docker.io",scope="repository:a/b:pull,push""#;
+        let header = "Bearer realm=\"https://auth.docker.io/token\",service=\"registry.docker.io\",\
+                      scope=\"repository:a/b:pull,push\"";
         let parsed = Challenge::parse_all([header].into_iter());
         assert_eq!(parsed.len(), 1);
         let only = &parsed[0];
@@ -165,7 +166,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn parsing_challenges_never_panics(headers in proptest::collection::vec("\\PC{0,60}|[Bb=\",\\\\ \t()a]{0,40}", 0..4)) {
+        fn parsing_challenges_never_panics(
+            headers in proptest::collection::vec("\\PC{0,60}|[Bb=\",\\\\ \t()a]{0,40}", 0..4)
+        ) {
             for challenge in Challenge::parse_all(headers.iter().map(String::as_str)) {
                 prop_assert!(!challenge.scheme.is_empty());
             }

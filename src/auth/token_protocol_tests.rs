@@ -66,7 +66,8 @@ fn token_post_request_has_the_refresh_token_in_its_body_only() {
     assert_eq!((asked.url.as_str(), &asked.authorization), ("https://h/t", &None));
     assert_eq!(
         asked.form.as_ref().unwrap().reveal(),
-        "grant_type=refresh_token&client_id=docker&service=s&scope=repository%3Aa%3Apull+repository%3Ac%3Apull&refresh_token=r%3Dt"
+        "grant_type=refresh_token&client_id=docker&service=s&scope=repository%3Aa%3Apull+repository%3Ac%3Apull\
+         &refresh_token=r%3Dt"
     );
     assert!(!format!("{asked:?}").contains("r%3Dt"));
     let asked = realm("https://h/t").build_get_request(None, &scopes, &Credential::default(), Some(&Secret::new("id")));

@@ -69,7 +69,11 @@ impl Artifact {
             "schemaVersion": 2,
             "mediaType": media_type::OCI_MANIFEST,
             "artifactType": artifact_type,
-            "config": { "mediaType": EMPTY_MEDIA_TYPE, "digest": Digest::from_bytes(EMPTY_CONFIG).as_str(), "size": EMPTY_CONFIG.len() },
+            "config": {
+                "mediaType": EMPTY_MEDIA_TYPE,
+                "digest": Digest::from_bytes(EMPTY_CONFIG).as_str(),
+                "size": EMPTY_CONFIG.len(),
+            },
             "layers": layers,
         });
         Ok(Artifact { blobs, artifact_type: artifact_type.to_owned(), bytes: manifest.to_string().into_bytes() })

@@ -2,7 +2,8 @@ use serde_json::Value;
 
 use super::*;
 
-const MANIFEST: &str = "{\n  \"a\": \"<x>\",\n  \"config\": {\"digest\": \"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a\"},\n  \"layers\": []\n}";
+const MANIFEST: &str = "{\n  \"a\": \"<x>\",\n  \"config\": {\"digest\": \
+    \"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a\"},\n  \"layers\": []\n}";
 
 fn entry() -> Entry {
     let platform = Platform { os: "linux".into(), architecture: "arm64".into(), ..Platform::default() };
@@ -14,7 +15,9 @@ fn entry() -> Entry {
 fn entry_decodes_the_file_that_it_encodes() {
     let file = entry().encode().unwrap();
     let text = String::from_utf8(file.clone()).unwrap();
-    assert!(text.starts_with(r#"{"Ref":"h.x/a:1","Descriptor":{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:"#), "{text}");
+    let start = "{\"Ref\":\"h.x/a:1\",\"Descriptor\":{\"mediaType\":\
+                 \"application/vnd.oci.image.manifest.v1+json\",\"digest\":\"sha256:";
+    assert!(text.starts_with(start), "{text}");
     assert!(text.contains(r#""OCIManifest":{"a":"\u003cx\u003e","config""#), "{text}");
     let read = Entry::decode(&file).unwrap();
     assert_eq!(&*read.verified_bytes().unwrap(), MANIFEST.as_bytes());
@@ -45,9 +48,8 @@ fn entry_without_raw_gives_only_bytes_with_the_right_digest() {
 fn old_entry_gets_its_descriptor_from_its_top_level_members() {
     let manifest = r#"{"layers":[]}"#;
     let old_entry = |digest: &str| {
-        format!(
-            r#"{{"Ref":"h.x/a:1","Digest":"{digest}","SchemaV2Manifest":{manifest},"Platform":{{"os":"linux","architecture":"arm","features":["sse"]}}}}"#
-        )
+        let platform = r#"{"os":"linux","architecture":"arm","features":["sse"]}"#;
+        format!(r#"{{"Ref":"h.x/a:1","Digest":"{digest}","SchemaV2Manifest":{manifest},"Platform":{platform}}}"#)
     };
     let read = Entry::decode(old_entry(Digest::from_bytes(manifest.as_bytes()).as_str()).as_bytes()).unwrap();
     assert_eq!(read.descriptor.size, 13);

@@ -313,7 +313,8 @@ mod tests {
     #[test]
     fn indent_writes_what_go_writes() {
         let source = br#" {"a":[1,{"b":"c,:{}"}],"e":{},"f":[ ],"g":null}"#;
-        let expected = "{\n\t\"a\": [\n\t\t1,\n\t\t{\n\t\t\t\"b\": \"c,:{}\"\n\t\t}\n\t],\n\t\"e\": {},\n\t\"f\": [],\n\t\"g\": null\n}";
+        let expected = "{\n\t\"a\": [\n\t\t1,\n\t\t{\n\t\t\t\"b\": \"c,:{}\"\n\t\t}\n\t],\n\t\"e\": {},\n\t\"f\": \
+            [],\n\t\"g\": null\n}";
         assert_eq!(String::from_utf8(indent(source, "\t")).unwrap(), expected);
         let with_trailing_space = [source.as_slice(), b"\n "].concat();
         assert_eq!(String::from_utf8(indent(&with_trailing_space, "\t")).unwrap(), format!("{expected}\n "));

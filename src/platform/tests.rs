@@ -223,7 +223,9 @@ fn variant() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn displayed_platforms_are_parsed_as_the_same_value(os in word(), architecture in word(), variant in variant(), version in "([0-9.]{1,9})?") {
+    fn displayed_platforms_are_parsed_as_the_same_value(
+        os in word(), architecture in word(), variant in variant(), version in "([0-9.]{1,9})?"
+    ) {
         let mut text = format!("{os}/{architecture}");
         if !variant.is_empty() {
             text.push_str(&format!("/{variant}"));

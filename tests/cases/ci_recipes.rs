@@ -183,9 +183,8 @@ fn the_build_tool_recipes_work() {
     fixture.sandbox.write("dist/artifacts.json", artifacts);
     let sum = |tag: &str, digest: &str| format!("{}  {name}:{tag}\n", digest.trim_start_matches("sha256:"));
     fixture.sandbox.write("dist/digests.txt", sum("1-amd64", &amd64) + &sum("1-arm64", &arm64));
-    let bake = format!(
-        r#"{{"web":{{"containerimage.digest":"{amd64}","image.name":"{name}:web"}},"db":{{"containerimage.digest":"{arm64}"}}}}"#
-    );
+    let web = format!(r#"{{"containerimage.digest":"{amd64}","image.name":"{name}:web"}}"#);
+    let bake = format!(r#"{{"web":{web},"db":{{"containerimage.digest":"{arm64}"}}}}"#);
     fixture.sandbox.write("bake.json", bake);
     fixture.run("Build tools", &[]);
     for tag in ["kaniko", "podman", "jib", "bazel", "bake"] {

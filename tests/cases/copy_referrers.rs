@@ -351,7 +351,10 @@ fn a_layout_with_too_many_referrers_is_refused() {
     let entry = |number: usize| {
         let digest = testkit::image::sha256(number.to_string().as_bytes());
         let notes = json!({ "io.containerd.manifest.subject": image.digest() });
-        json!({"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": digest, "size": 1, "annotations": notes})
+        json!({
+            "mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": digest, "size": 1,
+            "annotations": notes,
+        })
     };
     index["manifests"].as_array_mut().expect("entries").extend((0..1001).map(entry));
     fixture.set_index_json("dir", &index);

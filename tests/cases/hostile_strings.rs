@@ -46,7 +46,9 @@ impl Fixture {
         let config_digest = registry.put_blob("app", &config);
         let image = json!({
             "schemaVersion": 2, "mediaType": MANIFEST_TYPE, "artifactType": words, "annotations": {(words): words},
-            "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": config_digest, "size": config.len()},
+            "config": {
+                "mediaType": "application/vnd.oci.image.config.v1+json", "digest": config_digest, "size": config.len(),
+            },
             "layers": [{"mediaType": words, "digest": layer, "size": 5, "annotations": {(words): words}}],
         });
         let image = serde_json::to_vec(&image).expect("JSON");

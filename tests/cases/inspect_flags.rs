@@ -432,8 +432,10 @@ fn a_tree_shows_unusual_manifests() {
     ];
     let inner = Index::oci().image(&amd64).image_with(&orphan, Value::Null, &refers_to.map(|(k, v)| (k, v))).build();
     let unknown_entry = json!({"mediaType": "application/x-thing", "digest": testkit::image::sha256(b"t"), "size": 1});
-    let absent = json!({"mediaType": OCI_MANIFEST, "digest": missing_image.digest(), "size": missing_image.manifest.len(),
-        "platform": {"os": "linux", "architecture": "riscv64"}});
+    let absent = json!({
+        "mediaType": OCI_MANIFEST, "digest": missing_image.digest(), "size": missing_image.manifest.len(),
+        "platform": {"os": "linux", "architecture": "riscv64"},
+    });
     let outer = Index::oci()
         .image(&amd64)
         .index(&inner)
@@ -496,7 +498,8 @@ fn platforms_are_printed_as_mquery_does() {
     let (fixture, index) = Fixture::with_index();
     let shown = fixture.run_recorded(&["platforms", "@app:1"]).success();
     let expected = format!(
-        "Image: {} (digest: {})\n * Manifest List: Yes (Image type: {OCI_INDEX})\n * Supported platforms:\n   - linux/amd64\n   - linux/arm64/v8\n",
+        "Image: {} (digest: {})\n * Manifest List: Yes (Image type: {OCI_INDEX})\n * Supported platforms:\n   - \
+         linux/amd64\n   - linux/arm64/v8\n",
         fixture.name("app:1"),
         index.digest()
     );

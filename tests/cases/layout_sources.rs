@@ -112,7 +112,8 @@ fn specs_name_layouts_relative_to_their_file() {
     fixture.write_layout(&images[0], "oci:./specs/amd64");
     fixture.write_layout(&images[1], "oci:./specs/arm64");
     let spec = format!(
-        "image: [{}, {}]\nmanifests:\n  - image: oci:./arm64:v1\n    annotations: {{k: v}}\n  - image: oci-layout://amd64\n",
+        "image: [{}, {}]\nmanifests:\n  - image: oci:./arm64:v1\n    annotations: {{k: v}}\n  - image: \
+         oci-layout://amd64\n",
         fixture.registry.name("app:1"),
         fixture.registry.name("second:1")
     );

@@ -23,7 +23,8 @@ impl Fixture {
     }
 }
 
-const TWO_IMAGES: &str = "image: '@app:1'\ntags: ['1.0', latest]\nmanifests:\n- image: '@src:amd64'\n- image: '@src:arm64'\n  \
+const TWO_IMAGES: &str = "image: '@app:1'\ntags: ['1.0', latest]\nmanifests:\n- image: '@src:amd64'\n- image: \
+    '@src:arm64'\n  \
                    platform: {architecture: arm64, os: linux, variant: v8}\n";
 
 #[test]
@@ -254,8 +255,8 @@ fn manifest_tool_inspect_of_an_image_equals_the_original() {
     fixture.registry.put_image("app", "1", &image);
     let shown = fixture.manifest_tool(&["inspect", "@app:1"]).success();
     let expected = format!(
-        "Name: {} (Type: {})\n      Digest: {}\n        Size: {}\n          OS: linux\n        Arch: amd64\n    # Layers: 2\n      \
-         layer 01: digest = {}\n      layer 02: digest = {}\n",
+        "Name: {} (Type: {})\n      Digest: {}\n        Size: {}\n          OS: linux\n        Arch: amd64\n    \
+         # Layers: 2\n      layer 01: digest = {}\n      layer 02: digest = {}\n",
         fixture.name("app:1"),
         image.media_type,
         image.digest(),

@@ -33,7 +33,10 @@ impl Fixture {
     pub(super) fn with_mounts(check: &str) -> Option<Fixture> {
         let fixture = Fixture::new().with_images("app", &["amd64", "arm64"]);
         std::fs::create_dir(fixture.sandbox.path().join("disk")).expect("a directory");
-        let probe = fixture.run_in_namespace("mount -t tmpfs disk \"$DISK\"; cd \"$DISK\"; mkdir l u w m; mount -t overlay o -o lowerdir=l,upperdir=u,workdir=w m");
+        let probe = fixture.run_in_namespace(
+            "mount -t tmpfs disk \"$DISK\"; cd \"$DISK\"; mkdir l u w m; \
+             mount -t overlay o -o lowerdir=l,upperdir=u,workdir=w m",
+        );
         if probe.code != 0 {
             not_possible_here(
                 check,
@@ -112,10 +115,12 @@ fn a_removal_in_a_lower_layer_that_is_killed_leaves_whole_entries() {
             let output = fixture.run_on_overlay(&format!(
                 r#"
                 strace -qq -o /dev/null -f -e trace={call} -P "$STORE" -P "$STORE"/*list-3 -P "$STORE"/*list-3/*amd64 \
-                    -P "$STORE"/*list-3/*arm64 -e "inject={call}:signal=KILL:when={count}" "$OURS" rm "$AT/list:3" || echo killed
+                    -P "$STORE"/*list-3/*arm64 -e "inject={call}:signal=KILL:when={count}" \
+                    "$OURS" rm "$AT/list:3" || echo killed
                 if "$OURS" exists "$AT/list:3"; then
                     "$OURS" inspect -v "$AT/list:3" >/dev/null
-                    "$OURS" inspect --local --format json "$AT/list:3" | grep -q '"own": *"kept"' || test -z "$(ls "$STORE"/*list-3)"
+                    "$OURS" inspect --local --format json "$AT/list:3" | grep -q '"own": *"kept"' ||
+                        test -z "$(ls "$STORE"/*list-3)"
                     "$OURS" rm "$AT/list:3"
                 fi
                 "$OURS" exists "$AT/list:3" && exit 9

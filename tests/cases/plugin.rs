@@ -80,12 +80,15 @@ fn plugin_help_uses_the_name_that_was_called() {
 
 /// An entry as docker's first versions wrote it, which is short, and which both tools still read.
 pub(crate) fn old_entry(image: &str) -> String {
-    let manifest = r#"{"schemaVersion":2,"mediaType":"application/vnd.docker.distribution.manifest.v2+json","config":{"mediaType":"application/vnd.docker.container.image.v1+json","size":2,"digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"},"layers":[]}"#;
+    let manifest = concat!(
+        r#"{"schemaVersion":2,"mediaType":"application/vnd.docker.distribution.manifest.v2+json","#,
+        r#""config":{"mediaType":"application/vnd.docker.container.image.v1+json","size":2,"#,
+        r#""digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"},"layers":[]}"#
+    );
     // Of the manifest as docker prints it, indented by three spaces.
     let digest = "sha256:c512d672400a70f985a0b560012538262a2d5803ecde325dcf0162d3616cddeb";
-    format!(
-        r#"{{"Ref":"{image}","Digest":"{digest}","Platform":{{"architecture":"amd64","os":"linux"}},"SchemaV2Manifest":{manifest}}}"#
-    )
+    let platform = r#"{"architecture":"amd64","os":"linux"}"#;
+    format!(r#"{{"Ref":"{image}","Digest":"{digest}","Platform":{platform},"SchemaV2Manifest":{manifest}}}"#)
 }
 
 /// A draft of one image in a configuration directory.

@@ -96,7 +96,8 @@ fn bash_sends_manifest_to_us_and_the_rest_to_docker() {
     let Some(fixture) = Fixture::new("bash", &["--norc", "-u"]) else { return };
     fixture.check();
     // Loaded twice, under an alias of the same name, and where a failing command ends the script.
-    let script = "shopt -s expand_aliases\nalias docker='docker -D'\n. \"$FUNCTION\"\nset -e\ndocker manifest || true\ndocker ps";
+    let script = "shopt -s expand_aliases\nalias docker='docker -D'\n. \"$FUNCTION\"\nset -e\ndocker manifest || \
+        true\ndocker ps";
     let output = fixture.run(script, &[]);
     assert_eq!((output.code, output.out().as_str()), (42, "docker-manifest[-D][manifest]\ninput\ndocker[-D][ps]\n"));
     assert_eq!(output.err(), "");

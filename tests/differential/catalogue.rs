@@ -170,14 +170,21 @@ fn put_unusual_manifests(all: &mut Catalogue) {
     docker(
         "unknown",
         format!(
-            r#"{{"schemaVersion":2,{HEAD},"x":{{"z":1,"a":[1.50,1e3,-0]}},"config":{CONFIG},"layers":[{LAYER}],"annotations":{{"b":"2","a":"1"}}}}"#
+            concat!(
+                r#"{{"schemaVersion":2,{HEAD},"x":{{"z":1,"a":[1.50,1e3,-0]}},"config":{CONFIG},"layers":[{LAYER}],"#,
+                r#""annotations":{{"b":"2","a":"1"}}}}"#
+            ),
+            HEAD = HEAD,
+            CONFIG = CONFIG,
+            LAYER = LAYER
         ),
     );
     docker(
         "escapes",
         format!(
-            r#"{{"schemaVersion":2,{HEAD},"note":"\u00e9\u003c<>&\u2028{}/\/\ud83d\ude00","config":{CONFIG},"layers":[{LAYER}]}}"#,
-            "é\u{2028}"
+            r#"{{"schemaVersion":2,{HEAD},"note":"{}{}","config":{CONFIG},"layers":[{LAYER}]}}"#,
+            r"\u00e9\u003c<>&\u2028",
+            concat!("é\u{2028}", r"/\/\ud83d\ude00")
         ),
     );
     docker("nolayers", format!(r#"{{"schemaVersion":2,{HEAD},"config":{CONFIG},"layers":[]}}"#));
@@ -185,24 +192,35 @@ fn put_unusual_manifests(all: &mut Catalogue) {
     docker("twice", format!(r#"{{"schemaVersion":2,{HEAD},"config":{CONFIG},"layers":[{LAYER},{LAYER}]}}"#));
     docker("rich", format!(r#"{{"schemaVersion":2,{HEAD},"config":{},"layers":[{}]}}"#, RICH_CONFIG, RICH_LAYER));
     let mut oci = |name: &str, text: String| put(all, &format!("hand:{name}"), handwritten(OCI_MANIFEST, &text));
-    let config = r#"{"mediaType":"application/vnd.oci.image.config.v1+json", {{config}},"annotations":{"k":"<v>"},"data":"e30="}"#;
+    let config = concat!(
+        r#"{"mediaType":"application/vnd.oci.image.config.v1+json", {{config}},"#,
+        r#""annotations":{"k":"<v>"},"data":"e30="}"#
+    );
     let layer = r#"{"mediaType":"application/x-anything", {{layer}}, "annotations":{"z":"1","a":"2"}}"#;
     oci(
         "ocirich",
         format!(
-            r#"{{"schemaVersion":2,"config":{config},"layers":[{layer}],"annotations":{{"b":"é","a":"&"}},"extra":[true]}}"#
+            r#"{{"schemaVersion":2,"config":{config},"layers":[{layer}],"annotations":{{"b":"é","a":"&"}},{}}}"#,
+            r#""extra":[true]"#
         ),
     );
     oci(
         "ocitabs",
         format!(
-            "{{\n\t\"schemaVersion\": 2,\n\t\"mediaType\": \"{OCI_MANIFEST}\",\n\t\"config\": {config},\n\t\"layers\": [ ]\n}}"
+            "{{\n\t\"schemaVersion\": 2,\n\t\"mediaType\": \"{OCI_MANIFEST}\",\n\t\"config\": \
+             {config},\n\t\"layers\": [ ]\n}}"
         ),
     );
 }
 
-const RICH_CONFIG: &str = r#"{"mediaType": "application/vnd.docker.container.image.v1+json", {{config}}, "platform":{"os":"linux","architecture":"amd64"}}"#;
-const RICH_LAYER: &str = r#"{"annotations":{"b":"2","a":"<1>"},"urls":[],"mediaType":"application/vnd.docker.image.rootfs.diff.tar.gzip", {{layer}}}"#;
+const RICH_CONFIG: &str = concat!(
+    r#"{"mediaType": "application/vnd.docker.container.image.v1+json", {{config}}, "#,
+    r#""platform":{"os":"linux","architecture":"amd64"}}"#
+);
+const RICH_LAYER: &str = concat!(
+    r#"{"annotations":{"b":"2","a":"<1>"},"urls":[],"#,
+    r#""mediaType":"application/vnd.docker.image.rootfs.diff.tar.gzip", {{layer}}}"#
+);
 
 fn lists(all: &mut Catalogue) {
     let amd64 = docker("linux", "amd64", "amd64").layer("shared").build();

@@ -98,14 +98,23 @@ const fn difference(script: &'static str, step: &'static str, what: &'static [Pa
     Difference { script, step, what, why }
 }
 
-#[rustfmt::skip]
 pub(super) const DIFFERENCES: &[Difference] = &[
     difference("create-without-insecure", "*", ALL, LOOPBACK_IS_PLAIN_HTTP),
-    difference("create-second-missing", "create --insecure {T}/l:1 {R}/app:amd64 {R}/app:missing", &[STORE], CREATE_IS_ATOMIC),
+    difference(
+        "create-second-missing",
+        "create --insecure {T}/l:1 {R}/app:amd64 {R}/app:missing",
+        &[STORE],
+        CREATE_IS_ATOMIC,
+    ),
     difference("create-second-missing", "create --insecure {T}/l:1 {R}/app:amd64", &[CODE, OUT, ERR], CREATE_IS_ATOMIC),
     difference("create-of-a-list", "*", ALL, INDEX_IS_FLATTENED),
     difference("reference-errors-of-sources", "create --insecure {T}/l {R}/app:amd64 a//b", &[STORE], CREATE_IS_ATOMIC),
-    difference("reference-errors-of-sources", "create --insecure {T}/l {R}/app@sha256:00", &[ERR, STORE], CREATE_IS_ATOMIC),
+    difference(
+        "reference-errors-of-sources",
+        "create --insecure {T}/l {R}/app@sha256:00",
+        &[ERR, STORE],
+        CREATE_IS_ATOMIC,
+    ),
     difference("reference-errors-of-sources", "inspect {T}/l", &[CODE, OUT, ERR, STORE], CREATE_IS_ATOMIC),
     difference("directory-in-a-list", "*", &[ERR], NAMES_DAMAGED_FILE),
     difference("stranger-in-a-list", "*", &[ERR], NAMES_DAMAGED_FILE),
@@ -158,18 +167,38 @@ pub(super) const DIFFERENCES: &[Difference] = &[
     difference("amend-moved-tag", "create --insecure -a {T}/l:1 {T}/a:t", &[ERR, STORE], AMEND_RESOLVES_AGAIN),
     difference("amend-moved-tag", "inspect -v {T}/l:1", &[OUT, STORE], AMEND_RESOLVES_AGAIN),
     difference("push-own-tag-as-source", "create --insecure -a {T}/a:1 {T}/a:1", &[ERR, STORE], AMEND_RESOLVES_AGAIN),
-    difference("create-digest-of-nothing", "create --insecure {T}/l:1 \
-        {R}/app:amd64@{D:app:arm64}", &[CODE, OUT, ERR, STORE], DIGEST_COMES_BEFORE_TAG),
+    difference(
+        "create-digest-of-nothing",
+        "create --insecure {T}/l:1 \
+        {R}/app:amd64@{D:app:arm64}",
+        &[CODE, OUT, ERR, STORE],
+        DIGEST_COMES_BEFORE_TAG,
+    ),
     difference("create-of-a-moved-tag", "*", ALL, DIGEST_COMES_BEFORE_TAG),
-    difference("inspect-by-digest", "inspect --insecure -v {R}/app:whatever@{D:app:amd64}", &[CODE, OUT, ERR], DIGEST_COMES_BEFORE_TAG),
+    difference(
+        "inspect-by-digest",
+        "inspect --insecure -v {R}/app:whatever@{D:app:amd64}",
+        &[CODE, OUT, ERR],
+        DIGEST_COMES_BEFORE_TAG,
+    ),
     difference("create-under-a-digest", "push --insecure {T}/l@{D:app:amd64}", &[CODE, OUT, ERR], OTHER_DIGEST_IN_NAME),
     difference("create-under-a-digest", "served", &[SERVED], OTHER_DIGEST_IN_NAME),
-    difference("create-under-tag-and-digest", "push --insecure {T}/l:1@{D:app:amd64}", &[CODE, OUT, ERR], OTHER_DIGEST_IN_NAME),
+    difference(
+        "create-under-tag-and-digest",
+        "push --insecure {T}/l:1@{D:app:amd64}",
+        &[CODE, OUT, ERR],
+        OTHER_DIGEST_IN_NAME,
+    ),
     difference("create-under-tag-and-digest", "served", &[SERVED], OTHER_DIGEST_IN_NAME),
     difference("annotate-missing", "annotate --insecure {T}/l:1 {R}/app:amd64", &[ERR], INSECURE_NEEDS_PUSH),
     difference("annotate-nothing", "annotate {T}/l:1 {R}/app:arm64", &[ERR], WARNS_OF_NO_CHANGE),
-    difference("annotate-nothing", "annotate {T}/l:1 {R}/app:arm64 --os '' --arch= --variant '' --os-version= \
-        --os-features=", &[ERR], WARNS_OF_NO_CHANGE),
+    difference(
+        "annotate-nothing",
+        "annotate {T}/l:1 {R}/app:arm64 --os '' --arch= --variant '' --os-version= \
+        --os-features=",
+        &[ERR],
+        WARNS_OF_NO_CHANGE,
+    ),
     difference("annotate-variant-number", "*", ALL, COMPLETES_VARIANT),
     // Of `interop`: what one of the two tools does when it is its turn.
     difference("foreign-keys-in-turns", "inspect {T}/l:1", &[OUT], INSPECT_SHOWS_ALL_MEMBERS),

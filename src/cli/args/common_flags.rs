@@ -134,7 +134,8 @@ pub struct EntryFlags {
 pub struct ListFlags {
     /// Annotations of the list, or of its descriptors.
     #[arg(
-        help = "Set an annotation of the list (KEY=VALUE) or of descriptors (manifest-descriptor[PLATFORM]:KEY=VALUE); OCI only",
+        help = "Set an annotation of the list (KEY=VALUE) or of descriptors \
+            (manifest-descriptor[PLATFORM]:KEY=VALUE); OCI only",
         long = "annotation", value_name = "stringArray", value_parser = AnnotationArg::parse)]
     pub annotations: Vec<AnnotationArg>,
     /// Set the subject of the list: an image or a list in its repository; OCI only

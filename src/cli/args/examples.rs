@@ -25,7 +25,8 @@ pub(super) const CREATE: &str = "\
 {name} create --username me --password-stdin registry.example.com/app:1 registry.example.com/app:1-amd64 <password.txt
 {name} create --push --by-digest --verify registry.example.com/app:1 registry.example.com/app:1-amd64
 {name} create --push registry.example.com/app:1 oci:./amd64:v1 oci-archive:./arm64.tar     # from OCI layouts
-{name} create --push --to oci-archive:./app.tar registry.example.com/app:1 oci:./amd64:v1 oci:./arm64:v1     # into one";
+{name} create --push --to oci-archive:./app.tar registry.example.com/app:1 oci:./amd64:v1 oci:./arm64:v1     \
+# into one";
 
 pub(super) const COPY: &str = "\
 {name} copy registry.example.com/app:1.2.3-rc1 registry.example.com/app:1.2.3

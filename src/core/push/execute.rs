@@ -308,7 +308,10 @@ impl PushExecutor<'_> {
 
     /// The manifests that a nested index can name.
     fn sent_images(&self) -> Vec<ReferencedContent<'_>> {
-        let is_image = |content: &ReferencedContent<'_>| !matches!(content, ReferencedContent::Manifest(_, content) if ManifestKind::is_list(content));
+        let is_image = |content: &ReferencedContent<'_>| match content {
+            ReferencedContent::Manifest(_, content) => !ManifestKind::is_list(content),
+            _ => true,
+        };
         self.sent_manifests.iter().copied().filter(is_image).collect()
     }
 

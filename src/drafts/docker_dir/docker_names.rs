@@ -170,7 +170,9 @@ mod tests {
     proptest! {
         /// Docker and the store rely on this: a name is that of a file, not a path, and never that of our directory.
         #[test]
-        fn docker_names_are_file_names(texts in prop::array::uniform2("([a-c.:\\[\\]_-]{1,6}/){0,3}[a-c._-]{1,6}(:[a-c._-]{1,3})?")) {
+        fn docker_names_are_file_names(
+            texts in prop::array::uniform2("([a-c.:\\[\\]_-]{1,6}/){0,3}[a-c._-]{1,6}(:[a-c._-]{1,3})?")
+        ) {
             let [first, second] = texts.map(|text| Reference::parse(&text).ok());
             for reference in first.iter().chain(&second) {
                 let name = docker_name(reference);

@@ -217,7 +217,8 @@ fn parse_reads_our_own_output() {
     assert_eq!(error_text(draft), "r.x/app:1 is a draft: nothing was published");
     let failed = r#"{"error":{"kind":"auth","message":"no login"}}"#;
     assert_eq!(error_text(failed), "the file is the error of a command that failed: no login");
-    let exported = "image: r.x/app:2\nmanifests:\n  - image: r.x/app@sha256:HHH\n    platform: linux/arm64\n  - image: r.x/b:1@sha256:III\n";
+    let exported = "image: r.x/app:2\nmanifests:\n  - image: r.x/app@sha256:HHH\n    platform: linux/arm64\n  - \
+        image: r.x/b:1@sha256:III\n";
     let read = read_with(exported, &[]).unwrap();
     assert_eq!(short_references(&read), ["r.x/app@sha256:HHH", "r.x/b@sha256:III"]);
     assert_eq!(read.notes.len(), 1, "the platform is not read");

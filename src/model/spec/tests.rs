@@ -79,8 +79,10 @@ fn parser_accepts_other_spellings_and_notations() {
         "{image: x, manifests: [{image: a, platform: {os: windows, architecture: amd64, os_version: '10.0'}}]}",
         "{images: [x], manifests: [{image: a, platform: 'windows/amd64:10.0'}]}",
         "{image: [x], tags:, type: ~, manifests: [{image: a, platform: windows(10.0)/amd64, annotations: null}]}",
-        "{\n\t\"image\": \"x\",\r\n\t\"manifests\": [\n\t\t{\"image\": \"\\u0061\", \"platform\": \"windows\\/amd64:10.0\"}]}",
-        "\u{feff}image: x\r\nmanifests:\r\n- image: a\r\n  platform:\r\n    os: windows\r\n    architecture: amd64\r\n    osversion: 10.0\r\n",
+        "{\n\t\"image\": \"x\",\r\n\t\"manifests\": [\n\t\t{\"image\": \"\\u0061\", \"platform\": \
+         \"windows\\/amd64:10.0\"}]}",
+        "\u{feff}image: x\r\nmanifests:\r\n- image: a\r\n  platform:\r\n    os: windows\r\n    architecture: \
+         amd64\r\n    osversion: 10.0\r\n",
         "%YAML 1.2\n---\nimage: !!str x\nmanifests: !!seq\n- &a !!map {image: a, platform: windows/amd64:10.0}\n...\n",
     ] {
         let spec = parse_one(text);
@@ -118,7 +120,8 @@ fn scalars_keep_the_text_of_the_file() {
     );
     assert_eq!(spec.tags, ["1.0", "1", "1e3", "0x1F", "017", "on", "no", "true", "null1", "2024-01-01"]);
     let spec = parse_one(
-        "image: x\nannotations:\n  a: off\n  1: ~x\n  b: ''\n  c: !!str ~\n  d: |\n    l1\n    l2\n  e: 'null'\nmanifests: [{image: a}]",
+        "image: x\nannotations:\n  a: off\n  1: ~x\n  b: ''\n  c: !!str ~\n  d: |\n    l1\n    l2\n  e: \
+         'null'\nmanifests: [{image: a}]",
     );
     let values: Vec<&str> = spec.annotations.values().map(String::as_str).collect();
     assert_eq!(values, ["~x", "off", "", "~", "l1\nl2\n", "null"]);
@@ -236,11 +239,13 @@ fn each_mistake_is_named_with_a_suggestion() {
         (with_line("architecture: arm"), "2:1: unknown key `architecture` in a spec; it belongs in `platform`"),
         (
             with_line("zzz: 1"),
-            "2:1: unknown key `zzz` in a spec; there is image, tags, source, annotations, artifactType, type, attestations, require, manifests, from",
+            "2:1: unknown key `zzz` in a spec; there is image, tags, source, annotations, artifactType, type, \
+             attestations, require, manifests, from",
         ),
         (
             with_platform("{zzz: 1}"),
-            "2:35: unknown key `zzz` in `platform`; there is architecture, os, variant, os.version, os.features, features, force",
+            "2:35: unknown key `zzz` in `platform`; there is architecture, os, variant, os.version, os.features, \
+             features, force",
         ),
         (with_line("? [a]\n: b"), "2:3: a key has to be a word"),
         (with_line("'': b"), "2:1: a key has to be a word"),
@@ -309,12 +314,14 @@ fn each_mistake_is_named_with_a_suggestion() {
         // References.
         (
             "image: X\nmanifests: [{image: a}]".into(),
-            "1:8: `image`: \"X\" is no reference: invalid reference format: repository name (library/X) must be lowercase",
+            "1:8: `image`: \"X\" is no reference: invalid reference format: repository name (library/X) must be \
+             lowercase",
         ),
         ("image: ''\nmanifests: [{image: a}]".into(), "1:8: `image`: \"\" is no reference: invalid reference format"),
         (
             format!("image: x\nmanifests: [{{image: \"a@sha256:{}\"}}]", "a".repeat(40)),
-            "2:21: `image`: \"a@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\" is no reference: invalid checksum digest length",
+            "2:21: `image`: \"a@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\" is no reference: invalid checksum \
+             digest length",
         ),
         // Variables.
         (
@@ -363,7 +370,8 @@ fn parser_reads_ten_thousand_entries() {
     let mut text = "image: x\nmanifests:\n".to_owned();
     for number in 0..10_000 {
         text.push_str(&format!(
-            "  - image: r.x/app:{number}\n    platform: {{os: linux, architecture: amd64}}\n    annotations: {{a: '{number}', b: c}}\n"
+            "  - image: r.x/app:{number}\n    platform: {{os: linux, architecture: amd64}}\n    annotations: {{a: \
+             '{number}', b: c}}\n"
         ));
     }
     let spec = parse_one(&text);

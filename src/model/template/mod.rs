@@ -41,7 +41,11 @@ const OUTPUT_BYTES_MAX: usize = functions::TEXT_BYTES_MAX;
 ///
 /// The message has Go's form: `template: LINE:COLUMN: …`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("template: {}{}", position.map(|(line, column)| format!("{line}:{column}: ")).unwrap_or_default(), sanitize::line(reason))]
+#[error(
+    "template: {}{}",
+    position.map(|(line, column)| format!("{line}:{column}: ")).unwrap_or_default(),
+    sanitize::line(reason)
+)]
 pub struct TemplateError {
     /// The line and the column, from 1, if they are known.
     pub position: Option<(usize, usize)>,

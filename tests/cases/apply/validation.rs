@@ -18,7 +18,8 @@ fn an_invalid_spec_is_reported_with_its_line() {
     let (valid_file, invalid_file) = (valid_file.display().to_string(), invalid_file.display().to_string());
     let refused = fixture.run(&["apply", "-f", &valid_file, "-f", &invalid_file]);
     let expected = format!(
-        "{invalid_file}:4:5: unknown key `platfrom` in an entry of `manifests`; did you mean `platform`?\n  4 |     platfrom: {{os: linux}}\n"
+        "{invalid_file}:4:5: unknown key `platfrom` in an entry of `manifests`; did you mean `platform`?\n  4 |     \
+         platfrom: {{os: linux}}\n"
     );
     assert!(refused.code == 1 && refused.err().starts_with(&expected), "{}", refused.err());
     assert!(refused.err().contains("^^^^^^^^"), "{}", refused.err());

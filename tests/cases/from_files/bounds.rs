@@ -67,8 +67,8 @@ fn a_directory_of_other_files_is_one_message() {
     let lines = [
         "d is not a directory of digests: 13 of its 14 files are not empty files named by a digest: out (an empty \
          directory), file01, file02, file03, file04, file05, file06, file07 and 5 more",
-        "hint: keep the digests in a directory of their own; files with digests in them are named one by one, each with \
-         --from",
+        "hint: keep the digests in a directory of their own; files with digests in them are named one by one, each \
+         with --from",
     ];
     assert_eq!(refused.lines().collect::<Vec<_>>(), lines);
 }

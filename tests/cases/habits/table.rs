@@ -93,7 +93,6 @@ const fn row(name: &'static str, habit: Habit, errors: &'static [ExpectedError])
 }
 
 /// The habits that do no harm.
-#[rustfmt::skip]
 const HARMLESS: &[Row] = &[
     row("Docker-Content-Digest of a blob is always sha256", |h, _| h.canonical_blob_digests(), &[NONE]),
     row("URIs of 300 bytes", |h, _| h.uri_limit(300), &[NONE]),
@@ -119,31 +118,56 @@ const HARMLESS: &[Row] = &[
     row("a web page for referrers", |h, _| h.referrers_as_html(), &[NONE]),
     row("401 for a mount", |h, _| h.without_cross_project_mounts(), &[NONE]),
     row("https in the Location of plain HTTP", |h, _| h.https_locations(), &[NONE]),
-    row("403 for a tag that is not there", |h, _| h.missing_tags(403), &[(&["missing"], "denied: @ refuses access", "check the name")]),
+    row(
+        "403 for a tag that is not there",
+        |h, _| h.missing_tags(403),
+        &[(&["missing"], "denied: @ refuses access", "check the name")],
+    ),
 ];
 
 /// The habits that are in the way.
-#[rustfmt::skip]
 const HARMFUL: &[Row] = &[
     row("immutable, as ECR was", |h, _| h.immutable_tags(400, "TAG_INVALID"), &[NONE, KEPT_TAG]),
     row("immutable, 409", |h, _| h.immutable_tags(409, "CONFLICT"), &[NONE, KEPT_TAG]),
     row("immutable, as Harbor", |h, _| h.immutable_tags(412, "PRECONDITION"), &[NONE, KEPT_TAG]),
     row("immutable, 403", |h, _| h.immutable_tags(403, "DENIED"), &[NONE, KEPT_TAG]),
-    row("one type a tag, as zot", |h, _| h.fixed_tag_media_type(), &[NONE, (&["changed", "over"], "failed to put manifest @/", "with --type docker")]),
-    row("reasons in detail alone, as Quay", |h, _| h.without_oci(400).reasons_in_detail(), &[
-        NONE, (&["changed", "over", "apply"], "failed to put manifest @/", "if the registry refuses this format"),
-    ]),
-    row("manifests too large, as docker-registry says it", |h, _| h.manifest_limit(300, 400), &[NONE, TOO_LARGE, NO_ENTRIES, NO_LISTS]),
-    row("manifests too large, in detail alone", |h, _| h.manifest_limit(300, 400).reasons_in_detail(), &[NONE, TOO_LARGE, NO_ENTRIES, NO_LISTS]),
+    row(
+        "one type a tag, as zot",
+        |h, _| h.fixed_tag_media_type(),
+        &[NONE, (&["changed", "over"], "failed to put manifest @/", "with --type docker")],
+    ),
+    row(
+        "reasons in detail alone, as Quay",
+        |h, _| h.without_oci(400).reasons_in_detail(),
+        &[NONE, (&["changed", "over", "apply"], "failed to put manifest @/", "if the registry refuses this format")],
+    ),
+    row(
+        "manifests too large, as docker-registry says it",
+        |h, _| h.manifest_limit(300, 400),
+        &[NONE, TOO_LARGE, NO_ENTRIES, NO_LISTS],
+    ),
+    row(
+        "manifests too large, in detail alone",
+        |h, _| h.manifest_limit(300, 400).reasons_in_detail(),
+        &[NONE, TOO_LARGE, NO_ENTRIES, NO_LISTS],
+    ),
     row("manifests too large, 413", |h, _| h.manifest_limit(300, 413), &[NONE, TOO_LARGE, NO_ENTRIES, NO_LISTS]),
-    row("read-only", |h, _| h.read_only(), &[NONE, READ_ONLY_COPY, (PUSHES, "failed to ", "@ may be read-only"), NO_ENTRIES, NO_LISTS]),
-    row("images that are never known", |h, _| h.refuses_first_lists(usize::MAX), &[
-        NONE,
-        (&["entry", "other entry"], "failed to put entry @/", "the registry does not have the image"),
-        (PUSHES, "failed to put manifest @/", "the repository does not have all that the manifest names"),
-        NO_ENTRIES,
-        NO_LISTS,
-    ]),
+    row(
+        "read-only",
+        |h, _| h.read_only(),
+        &[NONE, READ_ONLY_COPY, (PUSHES, "failed to ", "@ may be read-only"), NO_ENTRIES, NO_LISTS],
+    ),
+    row(
+        "images that are never known",
+        |h, _| h.refuses_first_lists(usize::MAX),
+        &[
+            NONE,
+            (&["entry", "other entry"], "failed to put entry @/", "the registry does not have the image"),
+            (PUSHES, "failed to put manifest @/", "the repository does not have all that the manifest names"),
+            NO_ENTRIES,
+            NO_LISTS,
+        ],
+    ),
 ];
 
 fn fixture(habit: Habit, clock: &Arc<SharedClock>) -> Fixture {

@@ -18,7 +18,8 @@ const PUBLIC: &str = "93.184.216.34";
 const SERVER: &str = r#"
 use strict; use IO::Socket::IP; use Socket qw(MSG_PEEK);
 my ($realm, $log) = @ARGV; $SIG{CHLD} = "IGNORE";
-my $server = IO::Socket::IP->new(LocalHost => "::", LocalPort => 5000, Listen => 16, V6Only => 0, ReuseAddr => 1) or die $@;
+my %address = (LocalHost => "::", LocalPort => 5000, V6Only => 0, ReuseAddr => 1);
+my $server = IO::Socket::IP->new(%address, Listen => 16) or die $@;
 $| = 1; print "ready\n";
 while (my $client = $server->accept) {
     # Connections are made ahead of their use: each has a process that waits.
@@ -26,12 +27,18 @@ while (my $client = $server->accept) {
     # A handshake, which this server has no answer to.
     my $begin = ""; recv($client, $begin, 1, MSG_PEEK); exit if $begin eq "\x16";
     my $first = <$client> // ""; my $login = "";
-    while (my $line = <$client>) { last if $line =~ /^\r?\n/; $login = "with a login" if $line =~ /^authorization: basic/i; }
+    while (my $line = <$client>) {
+        last if $line =~ /^\r?\n/;
+        $login = "with a login" if $line =~ /^authorization: basic/i;
+    }
     open(my $file, ">>", $log); print $file "$first$login\n"; close $file;
     my ($status, $header, $body) = ("404 Not Found", "", "{}");
     if ($first =~ m{/token}) { ($status, $body) = ("200 OK", "{\"token\":\"abc\"}") }
-    elsif ($login eq "") { ($status, $header) = ("401 Unauthorized", "WWW-Authenticate: Bearer realm=\"$realm\",service=\"s\"\r\n") }
-    print $client "HTTP/1.1 $status\r\n${header}Content-Length: " . length($body) . "\r\nConnection: close\r\n\r\n$body" if $first =~ /HTTP/;
+    elsif ($login eq "") {
+        ($status, $header) = ("401 Unauthorized", "WWW-Authenticate: Bearer realm=\"$realm\",service=\"s\"\r\n")
+    }
+    $header .= "Content-Length: " . length($body) . "\r\nConnection: close\r\n";
+    print $client "HTTP/1.1 $status\r\n$header\r\n$body" if $first =~ /HTTP/;
     exit;
 }
 "#;

@@ -56,7 +56,8 @@ fn a_helper_sees_no_secret_of_another_registry() {
     let (dump, answer) =
         (sandbox.path().join("dump"), sandbox.write("answer", r#"{"Username":"me","Secret":"hunter3-x"}"#));
     let script = format!(
-        "#!/bin/sh\nfor pid in $$ $PPID; do tr '\\0' '\\n' </proc/$pid/cmdline; tr '\\0' '\\n' </proc/$pid/environ; done >>'{}'\n\
+        "#!/bin/sh\nfor pid in $$ $PPID; do tr '\\0' '\\n' </proc/$pid/cmdline; tr '\\0' '\\n' </proc/$pid/environ; \
+         done >>'{}'\n\
          cat >>'{0}'\ncat '{}'\n",
         dump.display(),
         answer.display()

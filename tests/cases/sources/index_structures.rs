@@ -49,7 +49,8 @@ fn an_oversized_index_is_refused_before_its_children_are_requested() {
     let fixture = Fixture::new();
     let line = |n: usize| {
         let digest = format!("sha256:{n:064x}");
-        json!({"mediaType": OCI_MANIFEST, "size": 2, "digest": digest, "platform": {"os": "linux", "architecture": "amd64"}})
+        let platform = json!({"os": "linux", "architecture": "amd64"});
+        json!({"mediaType": OCI_MANIFEST, "size": 2, "digest": digest, "platform": platform})
     };
     let wide = (0..10_001).fold(Index::oci(), |index, n| index.child(line(n))).build();
     fixture.registry.put_manifest("app", "wide", &wide.media_type, &wide.manifest);

@@ -18,7 +18,8 @@ use testkit::sandbox::{Output, Sandbox, Tool, on_path, tree};
 use crate::{OURS, in_process};
 
 /// The calls that change files. `?`: some architectures lack the call.
-const CHANGE_CALLS: &str = "openat,write,pwrite64,writev,fsync,fdatasync,ftruncate,flock,?mkdir,mkdirat,?rename,?renameat,renameat2,\
+const CHANGE_CALLS: &str = "openat,write,pwrite64,writev,fsync,fdatasync,ftruncate,flock,?mkdir,mkdirat,\
+                       ?rename,?renameat,renameat2,\
                        ?link,linkat,?unlink,unlinkat,?rmdir,fchmod,fchmodat,copy_file_range";
 /// The calls that only read. A kill before one of them equals a kill before the next change.
 const READ_CALLS: &str = "?stat,?lstat,?newfstatat,statx,getdents64";

@@ -283,8 +283,8 @@ fn race(
     }
     let died = died.into_inner().unwrap_or_else(PoisonError::into_inner);
     print_uncaptured(&format!(
-        "shared drafts, {name}: {} rounds of {} legs and {} publishers in {:.1} s: {reports} reports, {} processes ended \
-         early, {} lists wrong",
+        "shared drafts, {name}: {} rounds of {} legs and {} publishers in {:.1} s: {reports} reports, {} processes \
+         ended early, {} lists wrong",
         size.rounds,
         size.writers,
         size.publishers,

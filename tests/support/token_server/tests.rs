@@ -52,7 +52,10 @@ fn the_token_server_grants_allowed_scopes_and_records_each_request() {
     assert_eq!(status, 200);
     assert_eq!(
         access(&body["token"]).to_string(),
-        r#"[{"type":"repository","name":"team/app","actions":["pull","push"]},{"type":"repository","name":"base","actions":["pull"]}]"#
+        concat!(
+            r#"[{"type":"repository","name":"team/app","actions":["pull","push"]},"#,
+            r#"{"type":"repository","name":"base","actions":["pull"]}]"#
+        )
     );
     assert_eq!(get(&server, query, Some("bob:wrong")).0, 401);
     let (status, body) = get(&server, "service=registry.test.service&scope=repository:open/x:pull,push", None);

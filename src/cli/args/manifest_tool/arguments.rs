@@ -89,7 +89,8 @@ pub struct ToolFromSpec {
     after_help = "{name} push from-args --platforms linux/amd64,linux/arm64 --template registry.example.com/app:ARCH \
                   --target registry.example.com/app:1
 {name} push --type oci from-args --platforms linux/amd64,linux/arm/v7 --template registry.example.com/app:ARCHVARIANT \
-                  --target registry.example.com/app:1 --tags 1.0,latest --annotations org.example.tier=base --ignore-missing"
+                  --target registry.example.com/app:1 --tags 1.0,latest --annotations org.example.tier=base \
+                  --ignore-missing"
 )]
 pub struct ToolFromArgs {
     /// What is pushed, and how.

@@ -1,7 +1,8 @@
 //! Hints about names: other texts that users type in place of an image's name.
 
 /// A host with an underscore.
-pub(super) const UNDERSCORE_HINT: &str = "a host name may not have an underscore: docker reads the name as one without a \
+pub(super) const UNDERSCORE_HINT: &str = "a host name may not have an underscore: docker reads the name as one \
+    without a \
     host; call the registry by another name or by its address";
 
 /// Prefixes that other tools (skopeo, buildx, podman) accept for other places than registries.
