@@ -24,8 +24,7 @@ impl Fixture {
 }
 
 const TWO_IMAGES: &str = "image: '@app:1'\ntags: ['1.0', latest]\nmanifests:\n- image: '@src:amd64'\n- image: \
-    '@src:arm64'\n  \
-                   platform: {architecture: arm64, os: linux, variant: v8}\n";
+                   '@src:arm64'\n  platform: {architecture: arm64, os: linux, variant: v8}\n";
 
 #[test]
 fn manifest_tool_pushes_a_spec_as_a_docker_list_and_prints_its_digest() {

@@ -11,6 +11,7 @@ mod fixture;
 mod random_references;
 mod script;
 mod scripts_drafts;
+mod scripts_edited_store;
 mod scripts_flags;
 mod scripts_registry;
 mod transcript;
@@ -32,7 +33,7 @@ fn ours() -> Tool {
 }
 
 fn scripts() -> Vec<Script> {
-    [scripts_flags::SCRIPTS, scripts_drafts::SCRIPTS, scripts_registry::SCRIPTS].concat()
+    [scripts_flags::SCRIPTS, scripts_drafts::SCRIPTS, scripts_edited_store::SCRIPTS, scripts_registry::SCRIPTS].concat()
 }
 
 /// The pair of registries: docker-registry, or, with a message, the test kit's own.

@@ -22,8 +22,7 @@ const KNOWN_SIZE_TEMPLATE: &str =
 
 /// The template for all blobs together, with the time that is left.
 const TOTAL_TEMPLATE: &str = "{prefix:12} [{bar:12}] {decimal_bytes:>9}/{decimal_total_bytes:<9} \
-    {decimal_bytes_per_sec:>11} \
-    {wide_msg} {eta:>3}";
+    {decimal_bytes_per_sec:>11} {wide_msg} {eta:>3}";
 
 /// The template for a blob whose size is not known.
 const UNKNOWN_SIZE_TEMPLATE: &str =

@@ -2,8 +2,7 @@
 
 /// A host with an underscore.
 pub(super) const UNDERSCORE_HINT: &str = "a host name may not have an underscore: docker reads the name as one \
-    without a \
-    host; call the registry by another name or by its address";
+    without a host; call the registry by another name or by its address";
 
 /// Prefixes that other tools (skopeo, buildx, podman) accept for other places than registries.
 const TRANSPORTS: [&str; 9] = [
