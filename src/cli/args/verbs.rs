@@ -119,7 +119,7 @@ pub struct Annotate {
     /// The list that the image is in
     #[arg(value_name = "MANIFEST_LIST", value_parser = RefArg::from_clap)]
     pub list: RefArg,
-    /// The image to annotate; none to annotate the list itself. `rules` says when it may be left out.
+    /// The image to annotate; none to annotate the list itself
     #[arg(value_name = "MANIFEST", value_parser = RefArg::from_clap)]
     pub image: Option<RefArg>,
     /// The description.
@@ -250,7 +250,7 @@ pub struct Push {
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 #[command(after_help = examples::RM)]
 pub struct Rm {
-    /// The lists to delete; none with `--all`. `rules` says when they may be left out.
+    /// The lists to delete; none with `--all`
     #[arg(value_name = "MANIFEST_LIST", num_args = 1.., value_parser = RefArg::from_clap)]
     pub lists: Vec<RefArg>,
     /// Delete every local manifest list
