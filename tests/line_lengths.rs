@@ -41,6 +41,41 @@ fn lines_of_code_comments_and_texts_are_short() {
     assert!(number > 50_000, "{number} lines");
 }
 
+/// Written by commands: the reference from the help texts.
+const GENERATED: [&str; 1] = ["reference.md"];
+
+#[test]
+fn lines_of_prose_are_short() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = Vec::new();
+    for dir in ["docs", "findings", "tests"] {
+        files(&root.join(dir), &mut found);
+    }
+    found.extend(
+        ["README", "SECURITY", "CONTRIBUTING", "CHANGELOG", "store-format"]
+            .map(|name| root.join(name).with_extension("md")),
+    );
+    let is_prose = |path: &PathBuf| {
+        path.extension().is_some_and(|extension| extension == "md")
+            && !GENERATED.iter().any(|name| path.ends_with(name))
+    };
+    let (mut long, mut number) = (Vec::new(), 0);
+    for path in found.iter().filter(|path| is_prose(path)) {
+        let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let mut is_code = false;
+        for line in text.lines() {
+            is_code ^= line.trim_start().starts_with("```");
+            number += 1;
+            // Tables and code cannot be wrapped.
+            if is_too_long(line) && !is_code && !line.starts_with("    ") && !line.trim_start().starts_with('|') {
+                long.push(format!("{}: {line}", path.display()));
+            }
+        }
+    }
+    assert!(long.is_empty(), "over {COLUMNS_MAX} columns: {long:#?}");
+    assert!(number > 2_000, "{number} lines");
+}
+
 #[test]
 fn long_lines_are_found() {
     let word = "x".repeat(COLUMNS_MAX);
