@@ -21,10 +21,10 @@ use crate::platform::Platform;
 use crate::reference::Reference;
 
 /// A function that takes foreign bytes.
-pub type Target = fn(&[u8]);
+pub type FuzzTarget = fn(&[u8]);
 
 /// Every target by its name. `fuzz/fuzz_targets` has a file and `fuzz/corpus` a directory of that name.
-pub const TARGETS: [(&str, Target); 18] = [
+pub const TARGETS: [(&str, FuzzTarget); 18] = [
     ("build_output", build_output),
     ("challenge", registry::challenge),
     ("config", registry::config),

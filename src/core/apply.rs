@@ -13,12 +13,12 @@ use crate::core::image_filters::{PlatformFilter, SourceFilter};
 use crate::core::image_source::ContentAccess;
 use crate::core::layouts::Layouts;
 use crate::core::list_metadata::ListEdits;
-use crate::core::list_names::ListNames;
+use crate::core::list_names::ListNaming;
 use crate::core::push::options::PushOptions;
 use crate::core::push::repositories::PushPlans;
 use crate::core::push::tags::TagArg;
 use crate::core::requirements;
-use crate::core::resolve::assemble::{self, ListParts, ResolvedSources, SpecSources};
+use crate::core::resolve::assemble::{self, ListParts, ResolvedSources, UnresolvedSources};
 use crate::core::resolve::resolver::{FetchEvent, Resolver};
 use crate::core::resolve::unique_entry_names;
 use crate::location::Location;
@@ -30,7 +30,7 @@ use crate::reference::{Reference, Repository};
 /// The lists to build, and how to publish them.
 pub(crate) struct ApplyRequest<'a> {
     /// The specs, with the flags applied to them, and the names of their lists.
-    pub(crate) names: ListNames<'a>,
+    pub(crate) names: ListNaming<'a>,
     /// For each spec, the images that files name (`--from`). They are among the spec's images too.
     pub(crate) build_outputs: &'a [BuildOutputs],
     /// How to publish the lists, if their specs do not say otherwise.
@@ -124,7 +124,7 @@ impl<'a> ApplyRequest<'a> {
         let (filter, progress) = (&SourceFilter::default(), self.progress);
         let resolver =
             Resolver { access, filter, existing: None, targets, concurrent_task: Some(&check_tag), progress };
-        let sources = SpecSources::new(self.names.specs).resolve(&resolver, self.ignore_missing);
+        let sources = UnresolvedSources::new(self.names.specs).resolve(&resolver, self.ignore_missing);
         let sources = sources.map_err(|error| {
             self.build_outputs.iter().fold(error, |error, outputs| outputs.add_file_to_error(registry, error))
         })?;

@@ -21,14 +21,14 @@ pub(crate) enum UntaggedTarget {
 }
 
 /// Specs, and what decides under which names their lists are published.
-pub(crate) struct ListNames<'a> {
+pub(crate) struct ListNaming<'a> {
     pub(crate) specs: &'a [Spec],
     /// Further full names for the lists.
     pub(crate) further_names: Vec<&'a Reference>,
     pub(crate) untagged: UntaggedTarget,
 }
 
-impl<'a> ListNames<'a> {
+impl<'a> ListNaming<'a> {
     /// The lists to build, each with its spec.
     ///
     /// # Errors

@@ -104,7 +104,7 @@ impl Connector<()> for OriginConnector {
                 error
             })
         };
-        let transport: Box<dyn Transport> = match self.take_preconnected(details) {
+        let transport: Box<dyn Transport> = match self.take_preconnected(details.timeout.not_zero().map(|left| *left)) {
             Some(TakenConnection { socket: PreconnectedSocket::Tls(tls_socket), .. }) if details.needs_tls() => {
                 SOURCE.set(ConnectionSource::Preconnected);
                 return Ok(Some(tls_transport(*tls_socket, details)));
@@ -139,8 +139,7 @@ impl Connector<()> for OriginConnector {
 }
 
 impl OriginConnector {
-    fn take_preconnected(&self, details: &ConnectionDetails) -> Option<TakenConnection> {
-        let max_wait = details.timeout.not_zero().map(|left| *left);
+    fn take_preconnected(&self, max_wait: Option<Duration>) -> Option<TakenConnection> {
         self.preconnected.as_ref()?.take_connection(max_wait, ACCEPTED_AGE.get())
     }
 

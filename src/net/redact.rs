@@ -129,18 +129,18 @@ impl Redactor {
 
 /// Whether the text between the two is in the place of a credential.
 fn is_credential_position(before: &str, after: &str) -> bool {
-    is_user_information(before, after) || is_authorization(before, after)
+    is_userinfo_position(before, after) || is_authorization_position(before, after)
 }
 
 /// `//user:SECRET@host`, or `//SECRET@host`.
-fn is_user_information(before: &str, after: &str) -> bool {
+fn is_userinfo_position(before: &str, after: &str) -> bool {
     let Some((_, user)) = before.rsplit_once("//") else { return false };
     let is_user = !user.contains(|c: char| c.is_whitespace() || "/?#@<>\"".contains(c));
     is_user && (user.is_empty() || user.ends_with(':')) && after.starts_with('@')
 }
 
 /// `Authorization: SECRET`, with or without a scheme, in any notation of the field; `Bearer SECRET` anywhere.
-fn is_authorization(before: &str, after: &str) -> bool {
+fn is_authorization_position(before: &str, after: &str) -> bool {
     let continues_token = |c: char| c.is_ascii_alphanumeric() || "-._~+/".contains(c);
     if after.starts_with(continues_token) {
         return false;

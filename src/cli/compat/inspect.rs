@@ -47,7 +47,7 @@ enum InspectedContent {
 ///
 /// # Errors
 /// Errors of the registry, and content that is not a manifest.
-pub(crate) fn fetch_image<'a>(
+pub(crate) fn fetch_image_or_list<'a>(
     registry: &RegistryClient,
     name: &'a str,
     image: &Reference,

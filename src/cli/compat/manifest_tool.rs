@@ -11,7 +11,7 @@ use crate::core::apply::ApplyRequest;
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
 use crate::core::list_metadata::ListEdits;
-use crate::core::list_names::{ListNames, UntaggedTarget};
+use crate::core::list_names::{ListNaming, UntaggedTarget};
 use crate::model::index::ListFormat;
 use crate::model::spec::{self, Dialect, Spec};
 use crate::net::Login;
@@ -69,7 +69,7 @@ impl ManifestTool<'_> {
         let ToolInspect { image, raw, expand_config } = args;
         let reference = image.reference()?;
         let registry = self.registry(Some(reference))?;
-        let shown = inspect::fetch_image(&registry, &image.typed, reference)?;
+        let shown = inspect::fetch_image_or_list(&registry, &image.typed, reference)?;
         // The configuration is printed as JSON only.
         let text = if *raw || *expand_config { shown.json(*expand_config)? } else { shown.text()? };
         Ok(self.context.streams.data(&text)?)
@@ -89,7 +89,7 @@ impl ManifestTool<'_> {
         let flags = PublishFlags::default();
         let build_outputs = spec_files::add_build_outputs(self.context, &BuildOutputFlags::default(), &[], &mut specs)?;
         let request = ApplyRequest {
-            names: ListNames { specs: &specs, further_names: Vec::new(), untagged: UntaggedTarget::ByDigest },
+            names: ListNaming { specs: &specs, further_names: Vec::new(), untagged: UntaggedTarget::ByDigest },
             build_outputs: &build_outputs,
             options: flags.options(),
             is_to_layout: false,

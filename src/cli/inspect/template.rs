@@ -12,7 +12,7 @@ use crate::sanitize;
 
 /// The text, with a newline at its end.
 pub(crate) fn text(template: &Template, name: &Location, data: &TemplateData) -> Result<Vec<u8>, CommandError> {
-    let mut text = if template.is_manifest_only() { manifest_lines(name, data)? } else { template.execute(data)? };
+    let mut text = if template.is_bare_manifest() { manifest_lines(name, data)? } else { template.execute(data)? };
     if !text.ends_with('\n') {
         text.push('\n');
     }

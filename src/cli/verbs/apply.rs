@@ -10,7 +10,7 @@ use crate::core::apply::{ApplyRequest, BuiltList};
 use crate::core::error::CommandError;
 use crate::core::error_parts::{PartialResult, SpecOrigin};
 use crate::core::image_source::ContentAccess;
-use crate::core::list_names::{ListNames, UntaggedTarget};
+use crate::core::list_names::{ListNaming, UntaggedTarget};
 use crate::core::push::outcome::PushOutcome;
 use crate::drafts::DraftStore;
 use crate::model::Draft;
@@ -26,7 +26,7 @@ pub(crate) fn run(context: &Context, args: &Apply) -> Result<(), CommandError> {
     let build_outputs = spec_files::add_build_outputs(context, &args.build_outputs, &args.from_targets, &mut specs)?;
     let flags = &args.publish;
     let request = ApplyRequest {
-        names: ListNames {
+        names: ListNaming {
             specs: &specs,
             further_names: flags.tags.iter().filter_map(TagArg::reference).collect(),
             untagged: UntaggedTarget::Latest,
@@ -72,9 +72,9 @@ pub(crate) fn run(context: &Context, args: &Apply) -> Result<(), CommandError> {
 /// The lists to build, each with its spec.
 ///
 /// # Errors
-/// Those of [`ListNames::lists`]; one layout name or result file for several lists.
+/// Those of [`ListNaming::lists`]; one layout name or result file for several lists.
 pub(crate) fn named_lists<'a>(
-    names: &ListNames<'a>,
+    names: &ListNaming<'a>,
     flags: &PublishFlags,
 ) -> Result<Vec<(&'a Spec, &'a Reference)>, CommandError> {
     let lists = names.lists()?;

@@ -4,7 +4,7 @@ use std::fmt::{Display, Write};
 
 use crate::cli::output::{Table, human};
 use crate::core::json_output::{PlannedTransfer, TransferMethod};
-use crate::core::push::outcome::{CopiedBlobs, DryRun, PushOutcome, TagChange, TagChangeKind};
+use crate::core::push::outcome::{CopiedBlobs, DryRun, PlannedTagChange, PushOutcome, TagChangeKind};
 use crate::reference::Reference;
 
 /// The text of a dry run.
@@ -24,11 +24,11 @@ fn repository(outcome: &PushOutcome, width: Option<usize>) -> String {
         let _ = writeln!(text, "{:<12}{value}", format!("{name}:"));
     }
     let Some(preview) = &outcome.preview else { return text };
-    for TagChange { tag, change, now } in &preview.tag_changes {
+    for PlannedTagChange { tag, change, now } in &preview.tag_changes {
         let moves = format!("moves here from {}", now.as_deref().unwrap_or("unknown"));
         let _ = writeln!(text, "{:<12}{tag} ({})", "tag:", tag_state(*change, &moves));
     }
-    for TagChange { tag, change, .. } in &preview.referrers_tags {
+    for PlannedTagChange { tag, change, .. } in &preview.referrers_tags {
         let _ = writeln!(text, "{:<12}{tag} ({})", "referrers:", tag_state(*change, "gets more entries"));
     }
     let _ = write!(text, "\n{}", table(outcome).within(width));

@@ -18,7 +18,7 @@ use crate::core::push::outcome::PushOutcome;
 use crate::core::push::reporter::{PushReporter, TransferProgress};
 use crate::core::push::repositories;
 use crate::core::push::to_layout::LayoutPush;
-use crate::core::push::to_registries::Push;
+use crate::core::push::to_registries::PreparedPush;
 use crate::model::Draft;
 
 /// Where a draft that is published comes from.
@@ -72,7 +72,7 @@ pub(crate) fn publish(
         let push = LayoutPush { context: push_context, draft, options: &options, layout };
         return push_and_report(context, flags, report, || push.run().map(count));
     }
-    let push = Push::new(push_context, draft, &options)?;
+    let push = PreparedPush::new(push_context, draft, &options)?;
     push_and_report(context, flags, report, || push.run().map(count))
 }
 

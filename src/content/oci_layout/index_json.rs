@@ -72,7 +72,8 @@ impl IndexJson {
         if !exact.is_empty() {
             return exact;
         }
-        let by_tag = find(&|entry| annotation(entry, REF_NAME_KEY).and_then(tag_of).as_deref() == Some(requested));
+        let by_tag =
+            find(&|entry| annotation(entry, REF_NAME_KEY).and_then(tag_of_full_name).as_deref() == Some(requested));
         if !by_tag.is_empty() {
             return by_tag;
         }
@@ -99,7 +100,8 @@ impl IndexJson {
     pub(super) fn tag(entry: &Descriptor) -> Option<String> {
         let name = annotation(entry, REF_NAME_KEY);
         let bare = name.filter(|name| !name.contains(['/', ':', '@'])).map(str::to_owned);
-        bare.or_else(|| name.and_then(tag_of)).or_else(|| annotation(entry, IMAGE_NAME_KEY).and_then(tag_of))
+        bare.or_else(|| name.and_then(tag_of_full_name))
+            .or_else(|| annotation(entry, IMAGE_NAME_KEY).and_then(tag_of_full_name))
     }
 
     /// Whether an entry is marked as a referrer.
@@ -156,7 +158,7 @@ fn annotation<'a>(entry: &'a Descriptor, name: &str) -> Option<&'a str> {
 }
 
 /// The tag of a full name.
-fn tag_of(name: &str) -> Option<String> {
+fn tag_of_full_name(name: &str) -> Option<String> {
     if !name.contains([':', '/']) || Reference::is_repository_only(name) {
         return None;
     }

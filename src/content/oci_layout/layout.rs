@@ -82,7 +82,7 @@ impl Layout {
             let entry = self.single_entry(&found, Some(requested))?;
             return Ok((entry.digest.clone(), IndexJson::tag(entry).or(tag)));
         }
-        let top_level = self.top_level_entries()?;
+        let top_level = self.root_entries()?;
         let latest = self.index.find_by_name(DEFAULT_TAG);
         let several = count_digests(&top_level) > 1 && count_digests(&latest) == 1;
         let entry = self.single_entry(if several { &latest } else { &top_level }, None)?;
@@ -107,7 +107,7 @@ impl Layout {
     }
 
     /// The images that no other entry contains. Some tools list the children of an index too.
-    fn top_level_entries(&self) -> Result<Vec<&Descriptor>, LayoutError> {
+    fn root_entries(&self) -> Result<Vec<&Descriptor>, LayoutError> {
         let entries: Vec<&Descriptor> =
             self.index.entries().iter().filter(|entry| !IndexJson::is_referrer(entry)).collect();
         if count_digests(&entries) < 2 {

@@ -51,7 +51,7 @@ pub(super) fn walk(request: &CopyRequest<'_>, top: &FetchedManifest, jobs: NonZe
     let mut manifests = vec![WalkedManifest { fetched: Some(top.clone()), ..first }];
     let visit = |depth,
                  descriptor: Descriptor,
-                 CheckedChild { fetched, is_present }: CheckedChild|
+                 FetchedChild { fetched, is_present }: FetchedChild|
      -> Result<Vec<Descriptor>, CommandError> {
         let (mut is_list, mut below) = (ManifestKind::is_list(&descriptor.media_type), Vec::new());
         if let Some(fetched) = &fetched {
@@ -68,19 +68,19 @@ pub(super) fn walk(request: &CopyRequest<'_>, top: &FetchedManifest, jobs: NonZe
 }
 
 /// The manifest of a child, if it was fetched, and whether the target has the child.
-struct CheckedChild {
+struct FetchedChild {
     fetched: Option<FetchedManifest>,
     is_present: bool,
 }
 
 /// An image that the target has is not fetched. An index is, because its images may be missing in the target.
-fn fetch_if_needed(request: &CopyRequest<'_>, child: &Descriptor) -> Result<CheckedChild, CommandError> {
+fn fetch_if_needed(request: &CopyRequest<'_>, child: &Descriptor) -> Result<FetchedChild, CommandError> {
     let is_present = request.sink.has_complete_manifest(child).map_err(CommandError::from)?;
     if is_present && ManifestKind::from_media_type(&child.media_type).is_some_and(|kind| kind != ManifestKind::List) {
-        return Ok(CheckedChild { fetched: None, is_present });
+        return Ok(FetchedChild { fetched: None, is_present });
     }
     let fetched = Some(request.fetch(&ManifestName::Digest(child.digest.clone()))?);
-    Ok(CheckedChild { fetched, is_present })
+    Ok(FetchedChild { fetched, is_present })
 }
 
 /// The manifests that an index names.

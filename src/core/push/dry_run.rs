@@ -9,7 +9,7 @@ use crate::core::json_output::{PlannedTransfer, TransferMethod};
 use crate::core::missing_child::NamingList;
 use crate::core::push::blob_collector::PlannedBlob;
 use crate::core::push::index_diff::{self, IndexDiff};
-use crate::core::push::outcome::{CopiedBlobs, DryRun, PushOutcome, TagChange, TagChangeKind};
+use crate::core::push::outcome::{CopiedBlobs, DryRun, PlannedTagChange, PushOutcome, TagChangeKind};
 use crate::core::push::plan::{PlannedChild, PushPlan};
 use crate::core::push::referrers_tag;
 use crate::core::push::remote_state::{self, RemoteState, TagState};
@@ -179,7 +179,7 @@ fn transfer_totals(plan: &PushPlan<'_>, remote: &RemoteState, present: &BTreeSet
     (mounted, copied)
 }
 
-fn tag_changes(plan: &PushPlan<'_>, remote: &RemoteState) -> Vec<TagChange> {
+fn tag_changes(plan: &PushPlan<'_>, remote: &RemoteState) -> Vec<PlannedTagChange> {
     let change = |(tag, state): (&Reference, &TagState)| {
         let (change, now) = match state {
             TagState::Unknown => (TagChangeKind::Unknown, None),
@@ -187,7 +187,7 @@ fn tag_changes(plan: &PushPlan<'_>, remote: &RemoteState) -> Vec<TagChange> {
             TagState::UpToDate => (TagChangeKind::Unchanged, Some(plan.list.digest.to_string())),
             TagState::Different(digest) => (TagChangeKind::Moved, Some(digest.to_string())),
         };
-        TagChange { tag: tag.tag().unwrap_or_default().to_owned(), change, now }
+        PlannedTagChange { tag: tag.tag().unwrap_or_default().to_owned(), change, now }
     };
     plan.tags.iter().zip(&remote.tags).map(change).collect()
 }

@@ -56,7 +56,7 @@ pub(crate) fn compare(before: Option<&Index>, after: &Index) -> IndexDiff {
         |index: Option<&Index>| platforms(index.map(|index| index.manifests.as_slice()).unwrap_or_default());
     let (old, new) = (platforms_of(before), platforms_of(Some(after)));
     let texts = |digests: &BTreeSet<String>| digests.iter().cloned().collect::<Vec<_>>();
-    let only = |first: &Platforms, second: &Platforms| {
+    let only = |first: &DigestsByPlatform, second: &DigestsByPlatform| {
         let unshared = first.iter().filter(|(platform, _)| !second.contains_key(*platform));
         unshared.map(|(name, digests)| PlatformEntries { platform: name.clone(), digests: texts(digests) }).collect()
     };
@@ -100,11 +100,11 @@ impl ChangedMember {
     }
 }
 
-type Platforms = BTreeMap<String, BTreeSet<String>>;
+type DigestsByPlatform = BTreeMap<String, BTreeSet<String>>;
 
 /// The manifests for each platform. Attestations count as a part of their image.
-fn platforms(descriptors: &[Descriptor]) -> Platforms {
-    let mut platforms = Platforms::new();
+fn platforms(descriptors: &[Descriptor]) -> DigestsByPlatform {
+    let mut platforms = DigestsByPlatform::new();
     for descriptor in descriptors {
         let platform = match requirements::known_platform(descriptor) {
             Some(platform) => platform.to_string(),

@@ -137,17 +137,17 @@ pub(crate) struct SentContent {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DryRun {
     /// The change of each tag.
-    pub(crate) tag_changes: Vec<TagChange>,
+    pub(crate) tag_changes: Vec<PlannedTagChange>,
     /// The referrers tags that must list pushed manifests; empty if the registry has a referrers API.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) referrers_tags: Vec<TagChange>,
+    pub(crate) referrers_tags: Vec<PlannedTagChange>,
     /// The differences from the list that its name serves now.
     pub(crate) changes: IndexDiff,
 }
 
-/// The change of a tag.
+/// How a push would change a tag.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct TagChange {
+pub(crate) struct PlannedTagChange {
     pub(crate) tag: String,
     pub(crate) change: TagChangeKind,
     /// The digest that it names now, if that is known.

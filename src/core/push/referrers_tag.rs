@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::content::registry::{FetchedManifest, ManifestName, RegistryClient};
 use crate::core::Warnings;
 use crate::core::error::CommandError;
-use crate::core::push::outcome::{TagChange, TagChangeKind};
+use crate::core::push::outcome::{PlannedTagChange, TagChangeKind};
 use crate::core::push::plan::PushPlan;
 use crate::core::push::remote_state::{self, RemoteState};
 use crate::core::push::tags;
@@ -126,7 +126,7 @@ pub(crate) fn update(
 pub(crate) fn preview(
     registry: &RegistryClient,
     tags: &[ReferrersTag],
-) -> Result<(Vec<TagChange>, Warnings), CommandError> {
+) -> Result<(Vec<PlannedTagChange>, Warnings), CommandError> {
     let previews = CommandError::collect_parallel(registry.jobs(), tags, |tag| tag.preview(registry))?;
     let (mut changes, mut warnings) = (Vec::new(), Vec::new());
     for preview in previews.into_iter().flatten() {
@@ -189,10 +189,10 @@ impl ReferrersTag {
         registry.put_manifest(self.tag.repository(), &name, media_type::OCI_INDEX, index).map(|_| ())
     }
 
-    fn preview(&self, registry: &RegistryClient) -> Result<Option<Result<TagChange, String>>, CommandError> {
+    fn preview(&self, registry: &RegistryClient) -> Result<Option<Result<PlannedTagChange, String>>, CommandError> {
         let change = |change, now: Option<Digest>| {
             let (tag, now) = (self.tag.tag().unwrap_or_default().to_owned(), now.map(|now| now.to_string()));
-            Ok(TagChange { tag, change, now })
+            Ok(PlannedTagChange { tag, change, now })
         };
         let content = match registry.referrers(self.tag.repository(), &self.subject) {
             Ok(Some(_)) => return Ok(None),

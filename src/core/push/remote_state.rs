@@ -188,7 +188,7 @@ pub(crate) fn read_tags(registry: &RegistryClient, plan: &PushPlan<'_>) -> Resul
 }
 
 /// A child to check.
-struct CheckedChild {
+struct ChildToCheck {
     /// Its position among all manifests that the list names.
     position: usize,
     descriptor: Descriptor,
@@ -211,9 +211,9 @@ struct Descendants<'a> {
     planned_manifests: BTreeMap<&'a Digest, &'a PlannedManifest<'a>>,
     seen: BTreeSet<Digest>,
     /// Descendants that only the target can have, not checked yet.
-    target_only: Vec<CheckedChild>,
+    target_only: Vec<ChildToCheck>,
     /// Descendants that can be sent, not checked yet.
-    sendable: Vec<CheckedChild>,
+    sendable: Vec<ChildToCheck>,
     present: BTreeSet<Digest>,
     missing: Vec<(usize, Descriptor)>,
     unchecked: usize,
@@ -248,7 +248,7 @@ impl<'a> Descendants<'a> {
             if let Some(manifest) = manifest.filter(|manifest| ManifestKind::is_list(manifest.media_type)) {
                 descriptors.extend(Index::decode(&manifest.bytes)?.manifests.into_iter().rev());
             }
-            let child = CheckedChild { position: self.seen.len(), descriptor, is_sendable: manifest.is_some() };
+            let child = ChildToCheck { position: self.seen.len(), descriptor, is_sendable: manifest.is_some() };
             if child.is_sendable { self.sendable.push(child) } else { self.target_only.push(child) }
         }
         Ok(())
@@ -257,12 +257,12 @@ impl<'a> Descendants<'a> {
     /// The children to check now: those that only the target can have, and those that can be sent and `may_be_present`.
     fn drain_queries<'q>(&mut self, may_be_present: impl Fn(&Digest) -> bool) -> Vec<StateQuery<'q>> {
         let sendable = self.sendable.extract_if(.., |child| may_be_present(&child.descriptor.digest));
-        let children: Vec<CheckedChild> = self.target_only.drain(..).chain(sendable).collect();
+        let children: Vec<ChildToCheck> = self.target_only.drain(..).chain(sendable).collect();
         children.into_iter().map(|child| StateQuery::Child(Box::new(child))).collect()
     }
 
-    fn record(&mut self, child: CheckedChild, presence: ChildPresence) -> Result<(), CommandError> {
-        let CheckedChild { position, descriptor, is_sendable } = child;
+    fn record(&mut self, child: ChildToCheck, presence: ChildPresence) -> Result<(), CommandError> {
+        let ChildToCheck { position, descriptor, is_sendable } = child;
         match presence {
             ChildPresence::Present => {
                 self.present.insert(descriptor.digest);
@@ -294,7 +294,7 @@ enum StateQuery<'a> {
     /// The list's own name.
     OwnName,
     Tag(&'a Reference),
-    Child(Box<CheckedChild>),
+    Child(Box<ChildToCheck>),
     Referrer(&'a PlannedManifest<'a>),
 }
 
@@ -365,8 +365,8 @@ impl StateReader<'_> {
         Ok(Some(digest.clone()))
     }
 
-    fn check_child(&self, child: &CheckedChild) -> Result<ChildPresence, CommandError> {
-        let CheckedChild { descriptor, is_sendable, .. } = child;
+    fn check_child(&self, child: &ChildToCheck) -> Result<ChildPresence, CommandError> {
+        let ChildToCheck { descriptor, is_sendable, .. } = child;
         let repository = self.plan.target.repository();
         let is_index = ManifestKind::is_list(&descriptor.media_type);
         // The children of an index that can be sent are known from its bytes.

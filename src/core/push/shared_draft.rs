@@ -19,7 +19,7 @@ use crate::core::push::read_lag::{self, LagWaits, ReferencedContent};
 use crate::core::push::remote_state::{self, RemoteState};
 use crate::core::push::repositories::{PushPlans, PushTarget, PushTargets, Pusher};
 use crate::core::push::tags::TagArg;
-use crate::core::push::to_registries::{Push, announce_repositories, send_or_preview};
+use crate::core::push::to_registries::{PreparedPush, announce_repositories, send_or_preview};
 use crate::core::resolve::fetch::{self, ImageOrList};
 use crate::core::shared_draft_error::SharedDraftError;
 use crate::drafts::registry::FoundEntry;
@@ -127,10 +127,10 @@ fn try_publish(context: PushContext<'_>, draft: &Draft, options: &PushOptions) -
     let mut plans = PushPlans::new(draft, options.list_format, &options.tags, context.layouts)?;
     // Under its digest first: whether its children are there is known before a tag moves.
     plans.own.has_more_tags = true;
-    let push = Push::checked(context, draft, options, plans, SpecOrigin::Shared)?;
+    let push = PreparedPush::checked(context, draft, options, plans, SpecOrigin::Shared)?;
     // The images are in the list's repository, so referrers are searched only for other repositories.
     let referrers = push.collector().collect()?;
-    let Push { mut plans, warnings, .. } = push;
+    let PreparedPush { mut plans, warnings, .. } = push;
     plans.each_mut().try_for_each(|plan| plan.add_referrers(&referrers))?;
     announce_repositories(context, draft, &plans, options.dry_run);
     let pusher = Pusher { registry: context.registry, draft, is_dry_run: options.dry_run };

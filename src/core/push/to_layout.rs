@@ -12,7 +12,7 @@ use crate::core::json_output::{PlannedTransfer, TransferMethod};
 use crate::core::push::blob_collector::{PlannedBlob, archive_dependencies};
 use crate::core::push::index_diff;
 use crate::core::push::options::{PushContext, PushOptions};
-use crate::core::push::outcome::{CopiedBlobs, DryRun, PushOutcome, ReadBackCounts, TagChange, TagChangeKind};
+use crate::core::push::outcome::{CopiedBlobs, DryRun, PlannedTagChange, PushOutcome, ReadBackCounts, TagChangeKind};
 use crate::core::push::plan::{PlannedManifest, PushPlan};
 use crate::core::push::read_back::ReadBack;
 use crate::core::push::reporter::TransferProgress;
@@ -200,7 +200,7 @@ impl LayoutPush<'_> {
                 Some(now) if *now == plan.list.digest => TagChangeKind::Unchanged,
                 Some(_) => TagChangeKind::Moved,
             };
-            TagChange { tag: tag.clone(), change, now: now.as_ref().map(Digest::to_string) }
+            PlannedTagChange { tag: tag.clone(), change, now: now.as_ref().map(Digest::to_string) }
         };
         let tag_changes = names.iter().zip(&state.names).map(change).collect();
         let current = state.names.first().and_then(Option::as_ref);

@@ -24,7 +24,7 @@ use crate::reference::Reference;
 use crate::sanitize;
 
 /// A push that has passed all checks that need no request.
-pub(crate) struct Push<'a> {
+pub(crate) struct PreparedPush<'a> {
     pub(super) context: PushContext<'a>,
     pub(super) draft: &'a Draft,
     pub(super) options: &'a PushOptions,
@@ -32,7 +32,7 @@ pub(crate) struct Push<'a> {
     pub(super) warnings: Vec<String>,
 }
 
-impl<'a> Push<'a> {
+impl<'a> PreparedPush<'a> {
     /// Plans the push of a draft. Sends nothing.
     ///
     /// # Errors
@@ -42,13 +42,13 @@ impl<'a> Push<'a> {
         context: PushContext<'a>,
         draft: &'a Draft,
         options: &'a PushOptions,
-    ) -> Result<Push<'a>, CommandError> {
+    ) -> Result<PreparedPush<'a>, CommandError> {
         let plans = PushPlans::new(draft, options.list_format, &options.tags, context.layouts)?;
         if let Some(note) = &plans.own.list.note {
             context.reporter.note(&sanitize::line(note).to_string());
         }
         // Lists from files and flags were checked before they became drafts.
-        Push::checked(context, draft, options, plans, SpecOrigin::Draft)
+        PreparedPush::checked(context, draft, options, plans, SpecOrigin::Draft)
     }
 
     /// A push with these plans. Sends nothing.
@@ -61,9 +61,9 @@ impl<'a> Push<'a> {
         options: &'a PushOptions,
         plans: PushPlans<'a>,
         origin: SpecOrigin,
-    ) -> Result<Push<'a>, CommandError> {
+    ) -> Result<PreparedPush<'a>, CommandError> {
         let warnings = requirements::check(draft, &options.requirements(origin))?;
-        Ok(Push { context, draft, options, plans, warnings })
+        Ok(PreparedPush { context, draft, options, plans, warnings })
     }
 
     /// A collector of the referrers of the images.
@@ -79,7 +79,7 @@ impl<'a> Push<'a> {
     /// Errors of registries, and missing images or blobs.
     pub(crate) fn run(self) -> Result<PushOutcome, CommandError> {
         let collector = self.collector();
-        let Push { context, draft, options, plans, warnings } = self;
+        let PreparedPush { context, draft, options, plans, warnings } = self;
         let PushContext { registry, .. } = context;
         let requests_before = registry.requests();
         announce_repositories(context, draft, &plans, options.dry_run);

@@ -27,7 +27,7 @@ use crate::sanitize;
 
 /// The sources of several specs, each once.
 #[derive(Default)]
-pub(crate) struct SpecSources {
+pub(crate) struct UnresolvedSources {
     images: Vec<LocationResult>,
     /// The filter of each source.
     filters: Vec<SourceFilter>,
@@ -55,10 +55,10 @@ pub(crate) struct ListParts {
     pub(crate) warnings: Vec<String>,
 }
 
-impl SpecSources {
+impl UnresolvedSources {
     /// Collects the sources of these specs.
-    pub(crate) fn new(specs: &[Spec]) -> SpecSources {
-        let mut sources = SpecSources::default();
+    pub(crate) fn new(specs: &[Spec]) -> UnresolvedSources {
+        let mut sources = UnresolvedSources::default();
         for (spec, entry) in specs.iter().flat_map(|spec| spec.manifests.iter().map(move |entry| (spec, entry))) {
             sources.add_source(entry, attestations_policy(spec), spec.attestations == Some(AttestationsPolicy::Keep));
         }

@@ -11,7 +11,7 @@ use crate::core::shared_draft_error::SharedDraftError;
 use crate::core::shared_drafts::allowed_entries::AllowedEntries;
 use crate::digest::Digest;
 use crate::drafts::registry::{
-    EntryLookup, EntryName, ExpectedEntry, FoundEntry, PipelineRun, RegistryDrafts, RejectedEntry, SharedEntryKey,
+    EntryLookup, EntryName, ExpectedEntryName, FoundEntry, PipelineRun, RegistryDrafts, RejectedEntry, SharedEntryKey,
     TagParts,
 };
 use crate::net::Clock;
@@ -253,7 +253,7 @@ impl<'a> EntryCollector<'a> {
             .collect();
         let others = others.into_iter().filter(|(_, parts)| keys.contains(&parts.key)).take(OTHER_RUNS_ENTRIES_MAX);
         for (tag, _) in others {
-            if let Ok(EntryLookup::Found(other)) = self.drafts.lookup(tag, ExpectedEntry::Any) {
+            if let Ok(EntryLookup::Found(other)) = self.drafts.lookup(tag, ExpectedEntryName::Any) {
                 let (key, run) = (&other.entry.name.key, other.entry.name.run.as_deref());
                 let run = run.map_or_else(|| "no run".to_owned(), |run| format!("run {}", sanitize::short_line(run)));
                 (self.context.note)(&format!("{run} has {key}: was --run meant?"));

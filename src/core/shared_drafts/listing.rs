@@ -3,7 +3,7 @@
 use crate::core::error::CommandError;
 use crate::core::shared_drafts::collect::SharedDraftContext;
 use crate::drafts::registry::{
-    EntryLookup, ExpectedEntry, FoundEntry, PipelineRun, RegistryDrafts, RejectedEntry, TagParts,
+    EntryLookup, ExpectedEntryName, FoundEntry, PipelineRun, RegistryDrafts, RejectedEntry, TagParts,
 };
 use crate::reference::Repository;
 
@@ -25,7 +25,7 @@ pub(crate) fn list_entries(
     let tags = drafts.tags()?.into_iter().filter(|(_, parts)| list.is_none_or(|list| parts.belongs_to_list(list)));
     let tags: Vec<(String, TagParts)> = tags.collect();
     let found = CommandError::collect_parallel(context.registry.jobs(), &tags, |(tag, _)| {
-        drafts.lookup(tag, ExpectedEntry::Any).map_err(CommandError::from)
+        drafts.lookup(tag, ExpectedEntryName::Any).map_err(CommandError::from)
     })?;
     Ok(tags
         .into_iter()

@@ -152,7 +152,7 @@ impl SharedEntry {
         served_type: &str,
         bytes: &[u8],
         tag: &str,
-        expected: ExpectedEntry<'_>,
+        expected: ExpectedEntryName<'_>,
     ) -> Result<SharedEntry, EntryError> {
         check_size(bytes)?;
         let index = Index::decode(bytes)?;
@@ -202,7 +202,7 @@ impl SharedEntry {
 
 /// What is known of an entry before it is read.
 #[derive(Debug, Clone, Copy)]
-pub enum ExpectedEntry<'a> {
+pub enum ExpectedEntryName<'a> {
     /// The list, run and key that its tag was derived from.
     Name(&'a EntryName),
     /// The list's tag and the run.
@@ -211,22 +211,22 @@ pub enum ExpectedEntry<'a> {
     Any,
 }
 
-impl ExpectedEntry<'_> {
+impl ExpectedEntryName<'_> {
     fn matches(self, found: &EntryName) -> bool {
         match self {
-            ExpectedEntry::Name(name) => name == found,
-            ExpectedEntry::Run(list, run) => found.list == list && found.run.as_deref() == run,
-            ExpectedEntry::Any => true,
+            ExpectedEntryName::Name(name) => name == found,
+            ExpectedEntryName::Run(list, run) => found.list == list && found.run.as_deref() == run,
+            ExpectedEntryName::Any => true,
         }
     }
 }
 
 /// The name of an entry in a Docker manifest list, which has no annotations: derived from the tag.
-fn name_from_tag(tag: &str, expected: ExpectedEntry<'_>, image: &Descriptor) -> Result<EntryName, EntryError> {
+fn name_from_tag(tag: &str, expected: ExpectedEntryName<'_>, image: &Descriptor) -> Result<EntryName, EntryError> {
     match expected {
-        ExpectedEntry::Name(name) => Ok(name.clone()),
-        ExpectedEntry::Any => Err(EntryError::NotAnnotated),
-        ExpectedEntry::Run(list, run) => {
+        ExpectedEntryName::Name(name) => Ok(name.clone()),
+        ExpectedEntryName::Any => Err(EntryError::NotAnnotated),
+        ExpectedEntryName::Run(list, run) => {
             let TagParts { key, .. } = TagParts::parse(tag).ok_or(EntryError::NameMismatch)?;
             let derived = image
                 .platform

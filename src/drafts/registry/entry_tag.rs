@@ -26,7 +26,7 @@ const RUN_HASH_DIGITS: usize = 8;
 const NO_RUN: &str = "0";
 
 /// The number of leading numbers of a Windows version that are its build.
-const BUILD_NUMBERS: usize = 3;
+const WINDOWS_BUILD_COMPONENTS: usize = 3;
 
 /// The key of an entry in its list: a platform (`linux/arm64`), or a name that a user chose.
 ///
@@ -49,7 +49,7 @@ impl SharedEntryKey {
             key.push_str(&variant.to_lowercase());
         }
         if os == "windows" && !os_version.is_empty() {
-            let build: Vec<&str> = os_version.split('.').take(BUILD_NUMBERS).collect();
+            let build: Vec<&str> = os_version.split('.').take(WINDOWS_BUILD_COMPONENTS).collect();
             key.push(':');
             key.push_str(&build.join(".").to_lowercase());
         }
@@ -92,7 +92,7 @@ impl SharedEntryKey {
     /// Whether the platform has exactly one key. A Windows platform needs its build for that.
     pub fn is_derivable(platform: &Platform) -> bool {
         let Platform { os, os_version, .. } = platform.normalized();
-        os != "windows" || os_version.split('.').filter(|number| !number.is_empty()).count() >= BUILD_NUMBERS
+        os != "windows" || os_version.split('.').filter(|number| !number.is_empty()).count() >= WINDOWS_BUILD_COMPONENTS
     }
 
     /// The key as a part of a tag: `linux-arm64`.

@@ -31,7 +31,7 @@ fn entry() -> SharedEntry {
 
 fn decode(bytes: &[u8]) -> Result<SharedEntry, EntryError> {
     let name = entry().name;
-    SharedEntry::decode(media_type::OCI_INDEX, bytes, &name.tag(), ExpectedEntry::Name(&name))
+    SharedEntry::decode(media_type::OCI_INDEX, bytes, &name.tag(), ExpectedEntryName::Name(&name))
 }
 
 /// The bytes of the format, which no change of the program may change.
@@ -64,10 +64,10 @@ fn docker_list_entry_is_identified_by_its_tag() {
     assert!(!String::from_utf8_lossy(&bytes).contains("annotations"));
     let tag = plain.name.tag();
     let decode_docker_list = |expected| SharedEntry::decode(media_type::DOCKER_LIST, &bytes, &tag, expected);
-    assert_eq!(decode_docker_list(ExpectedEntry::Name(&plain.name)).unwrap(), plain);
-    assert_eq!(decode_docker_list(ExpectedEntry::Run("1.2.3", plain.name.run.as_deref())).unwrap(), plain);
-    assert_eq!(decode_docker_list(ExpectedEntry::Run("1.2.3", None)), Err(EntryError::NameMismatch));
-    assert_eq!(decode_docker_list(ExpectedEntry::Any), Err(EntryError::NotAnnotated));
+    assert_eq!(decode_docker_list(ExpectedEntryName::Name(&plain.name)).unwrap(), plain);
+    assert_eq!(decode_docker_list(ExpectedEntryName::Run("1.2.3", plain.name.run.as_deref())).unwrap(), plain);
+    assert_eq!(decode_docker_list(ExpectedEntryName::Run("1.2.3", None)), Err(EntryError::NameMismatch));
+    assert_eq!(decode_docker_list(ExpectedEntryName::Any), Err(EntryError::NotAnnotated));
     // A Docker manifest list cannot hold all members of this entry, and none is dropped.
     assert_eq!(entry().encode_for_docker().unwrap(), None);
 }
@@ -112,7 +112,7 @@ fn read_refuses_documents_that_are_not_the_entry() {
     let padded = text.replacen("{\"schemaVersion\"", &format!("{{{}\"schemaVersion\"", " ".repeat(ENTRY_BYTES_MAX)), 1);
     assert_eq!(decode(padded.as_bytes()), Err(EntryError::TooLarge(padded.len())));
     let name = entry().name;
-    let served = SharedEntry::decode("text/html", text.as_bytes(), &name.tag(), ExpectedEntry::Name(&name));
+    let served = SharedEntry::decode("text/html", text.as_bytes(), &name.tag(), ExpectedEntryName::Name(&name));
     assert_eq!(served, Err(EntryError::NotAnIndex("text/html".into())));
 }
 
@@ -121,7 +121,7 @@ fn named_key_fits_every_image_and_platform_key_only_its_own() {
     let named = EntryName { key: SharedEntryKey::from_name("fips").unwrap(), ..entry().name };
     let entry = SharedEntry { name: named.clone(), ..entry() };
     let bytes = entry.encode().unwrap();
-    let found = SharedEntry::decode(media_type::OCI_INDEX, &bytes, &named.tag(), ExpectedEntry::Any).unwrap();
+    let found = SharedEntry::decode(media_type::OCI_INDEX, &bytes, &named.tag(), ExpectedEntryName::Any).unwrap();
     assert_eq!(found, entry);
     let mismatched = SharedEntry { image: image("linux/s390x"), ..super::tests::entry() };
     assert!(matches!(mismatched.encode(), Err(EntryError::PlatformMismatch { .. })));
@@ -146,7 +146,8 @@ proptest! {
         let bytes = entry.encode().unwrap();
         prop_assert_eq!(&bytes, &entry.clone().encode().unwrap());
         prop_assert!(!bytes.contains(&b'\n'));
-        for expected in [ExpectedEntry::Name(&name), ExpectedEntry::Run(&list, run.as_deref()), ExpectedEntry::Any] {
+        let in_run = ExpectedEntryName::Run(&list, run.as_deref());
+        for expected in [ExpectedEntryName::Name(&name), in_run, ExpectedEntryName::Any] {
             let found = SharedEntry::decode(media_type::OCI_INDEX, &bytes, &name.tag(), expected);
             prop_assert_eq!(found.as_ref(), Ok(&entry));
         }
@@ -165,7 +166,7 @@ proptest! {
             bytes[position] = byte;
         }
         let name = entry().name;
-        if let Ok(found) = SharedEntry::decode(media_type::OCI_INDEX, &bytes, &name.tag(), ExpectedEntry::Any) {
+        if let Ok(found) = SharedEntry::decode(media_type::OCI_INDEX, &bytes, &name.tag(), ExpectedEntryName::Any) {
             prop_assert!(found.encode().is_ok());
         }
     }

@@ -9,7 +9,7 @@ pub(crate) mod fuzzing;
 pub mod pipeline_run;
 pub mod store;
 
-pub use entry::{EntryError, ExpectedEntry, SharedEntry};
+pub use entry::{EntryError, ExpectedEntryName, SharedEntry};
 pub use entry_tag::{EntryName, SharedEntryKey, TagParts};
 pub use pipeline_run::PipelineRun;
 pub use store::{Deletion, EntryLookup, FoundEntry, RegistryDrafts, RejectedEntry, SharedStoreError, StoredEntry};

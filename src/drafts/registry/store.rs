@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::auth::Access;
 use crate::content::registry::{FetchedManifest, ManifestName, RegistryClient};
 use crate::digest::Digest;
-use crate::drafts::registry::entry::{EntryCreationError, EntryError, ExpectedEntry, SharedEntry};
+use crate::drafts::registry::entry::{EntryCreationError, EntryError, ExpectedEntryName, SharedEntry};
 use crate::drafts::registry::entry_tag::{EntryName, TagParts};
 use crate::drafts::registry::pipeline_run::PipelineRun;
 use crate::model::media_type;
@@ -153,7 +153,7 @@ impl<'a> RegistryDrafts<'a> {
             }
             Err(error) => error,
         };
-        let present = self.lookup(&tag, ExpectedEntry::Name(&entry.name));
+        let present = self.lookup(&tag, ExpectedEntryName::Name(&entry.name));
         let is_annotated = match &present {
             Ok(EntryLookup::Found(found)) if adds_same_descriptors(&found.entry, entry) => {
                 return Ok(self.stored_entry(&tag, found.digest.clone())?);
@@ -196,7 +196,7 @@ impl<'a> RegistryDrafts<'a> {
     ///
     /// # Errors
     /// A failed request.
-    pub fn lookup(&self, tag: &str, expected: ExpectedEntry<'_>) -> Result<EntryLookup, RegistryError> {
+    pub fn lookup(&self, tag: &str, expected: ExpectedEntryName<'_>) -> Result<EntryLookup, RegistryError> {
         let Ok(reference) = self.repository.at_tag(tag) else { return Ok(EntryLookup::Absent) };
         match self.fetch(&reference)? {
             None => Ok(EntryLookup::Absent),
@@ -220,7 +220,7 @@ impl<'a> RegistryDrafts<'a> {
             Some(name) => name.tag(),
             None => SharedEntry::derive_tag(&served.media_type, &served.bytes, list, run).unwrap_or_default(),
         };
-        Ok(decode_served(served, &tag, expected.map_or(ExpectedEntry::Run(list, run), ExpectedEntry::Name)))
+        Ok(decode_served(served, &tag, expected.map_or(ExpectedEntryName::Run(list, run), ExpectedEntryName::Name)))
     }
 
     fn fetch(&self, reference: &Reference) -> Result<Option<FetchedManifest>, RegistryError> {
@@ -266,7 +266,7 @@ impl<'a> RegistryDrafts<'a> {
     ) -> Result<Vec<EntryLookup>, Vec<RegistryError>> {
         let run = self.run.id.as_deref();
         tasks::run_parallel(self.client.jobs(), tags, |(tag, name)| {
-            self.lookup(tag, name.as_ref().map_or(ExpectedEntry::Run(list, run), ExpectedEntry::Name))
+            self.lookup(tag, name.as_ref().map_or(ExpectedEntryName::Run(list, run), ExpectedEntryName::Name))
         })
     }
 
@@ -315,7 +315,7 @@ fn refusal_reason(error: &RegistryError) -> String {
     format!("{status}{}", crate::sanitize::short_line(&error.message))
 }
 
-fn decode_served(served: FetchedManifest, tag: &str, expected: ExpectedEntry<'_>) -> EntryLookup {
+fn decode_served(served: FetchedManifest, tag: &str, expected: ExpectedEntryName<'_>) -> EntryLookup {
     let FetchedManifest { media_type, bytes, digest } = served;
     match SharedEntry::decode(&media_type, &bytes, tag, expected) {
         Ok(entry) => EntryLookup::Found(Box::new(FoundEntry { tag: tag.to_owned(), digest, entry })),

@@ -8,7 +8,7 @@ use crate::digest::Digest;
 use crate::model::json;
 use crate::reference::Reference;
 
-/// Members of the metadata of buildx.
+/// JsonObject of the metadata of buildx.
 const DIGEST: &str = "containerimage.digest";
 const DESCRIPTOR: &str = "containerimage.descriptor";
 const IMAGE_NAMES: &str = "image.name";
@@ -16,7 +16,7 @@ const IMAGE_NAMES: &str = "image.name";
 /// The prefix of buildx's own members in the metadata of bake, which has a member for each target.
 const BUILDX_PREFIX: &str = "buildx.";
 
-type Members = Map<String, Value>;
+type JsonObject = Map<String, Value>;
 type BuildOutputResult<T> = Result<T, BuildOutputError>;
 
 /// Reads one document, or several: kaniko writes one per line.
@@ -45,7 +45,7 @@ struct JsonReader<'a> {
 
 impl JsonReader<'_> {
     /// A file that is one object.
-    fn document(&mut self, members: &Members, text: &str) -> BuildOutputResult<()> {
+    fn document(&mut self, members: &JsonObject, text: &str) -> BuildOutputResult<()> {
         if let Some(Value::Object(error)) = members.get("error") {
             return Err(BuildOutputError::FailedCommand(string(error, "message").unwrap_or_default().to_owned()));
         }
@@ -74,7 +74,7 @@ impl JsonReader<'_> {
     }
 
     /// Adds the image that an object names. Returns whether it names one.
-    fn image(&mut self, members: &Members, position: &str) -> BuildOutputResult<bool> {
+    fn image(&mut self, members: &JsonObject, position: &str) -> BuildOutputResult<bool> {
         let qualified =
             |member: &str| if position.is_empty() { member.to_owned() } else { format!("{member} of {position}") };
         let (digest, name) = if members.contains_key(DIGEST) || members.contains_key(DESCRIPTOR) {
@@ -113,7 +113,7 @@ impl JsonReader<'_> {
     }
 
     /// Refuses our own JSON of a list that is not published.
-    fn check_published(&self, members: &Members) -> BuildOutputResult<()> {
+    fn check_published(&self, members: &JsonObject) -> BuildOutputResult<()> {
         let is_true = |member: &str| members.get(member) == Some(&Value::Bool(true));
         let found = match () {
             () if is_true("dryRun") => "the result of a dry run",
@@ -126,7 +126,7 @@ impl JsonReader<'_> {
     /// The name of the image. If it has several, the one in the repository of the list.
     fn buildx_name(
         &self,
-        members: &Members,
+        members: &JsonObject,
         qualified: &impl Fn(&str) -> String,
     ) -> BuildOutputResult<Option<Reference>> {
         let names = string(members, IMAGE_NAMES).unwrap_or_default().split(',').map(str::trim);
@@ -277,7 +277,7 @@ impl JsonReader<'_> {
 }
 
 /// The digest in the metadata of buildx. `imagetools` writes only the descriptor.
-fn buildx_digest(members: &Members, qualified: &impl Fn(&str) -> String) -> BuildOutputResult<Digest> {
+fn buildx_digest(members: &JsonObject, qualified: &impl Fn(&str) -> String) -> BuildOutputResult<Digest> {
     let of_descriptor = match members.get(DESCRIPTOR) {
         Some(Value::Object(descriptor)) => {
             let member = |member: &str| qualified(&format!("{DESCRIPTOR} {member}"));
@@ -295,14 +295,14 @@ fn buildx_digest(members: &Members, qualified: &impl Fn(&str) -> String) -> Buil
     }
 }
 
-fn digest(members: &Members, member: &str, qualified: &impl Fn(&str) -> String) -> BuildOutputResult<Digest> {
+fn digest(members: &JsonObject, member: &str, qualified: &impl Fn(&str) -> String) -> BuildOutputResult<Digest> {
     let text = string(members, member).unwrap_or_default();
     text.parse().map_err(|_| BuildOutputError::InvalidDigest { member: qualified(member), text: text.to_owned() })
 }
 
 /// The size in a descriptor. An object without a media type is not a descriptor, and its size may be that of something
 /// else.
-fn size(descriptor: &Members, qualified: &impl Fn(&str) -> String) -> BuildOutputResult<Option<u64>> {
+fn size(descriptor: &JsonObject, qualified: &impl Fn(&str) -> String) -> BuildOutputResult<Option<u64>> {
     match descriptor.get("size").filter(|_| descriptor.contains_key("mediaType")) {
         None => Ok(None),
         Some(size) => {
@@ -317,7 +317,7 @@ fn reference(name: &str, member: &str) -> BuildOutputResult<Reference> {
         .map_err(|_| BuildOutputError::InvalidReference { member: member.to_owned(), text: name.to_owned() })
 }
 
-fn string<'m>(members: &'m Members, member: &str) -> Option<&'m str> {
+fn string<'m>(members: &'m JsonObject, member: &str) -> Option<&'m str> {
     members.get(member).and_then(Value::as_str)
 }
 

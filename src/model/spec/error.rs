@@ -81,7 +81,7 @@ pub enum SpecErrorKind {
         /// The kind of mapping, for messages: `platform`.
         mapping: &'static str,
         /// The suggestion.
-        suggestion: Suggestion,
+        suggestion: SpecSuggestion,
     },
     /// A key that occurs twice in one mapping, in whatever spelling.
     #[error("`{}` is here a second time; line {first_line} has it as `{}`", truncated(.key), truncated(.first_key))]
@@ -139,7 +139,7 @@ pub enum SpecErrorKind {
         /// The text, with variables expanded.
         text: String,
         /// The suggestion.
-        suggestion: Suggestion,
+        suggestion: SpecSuggestion,
     },
     /// A known operating system and a known architecture that do not occur together.
     #[error("no platform {os}/{architecture}{suggestion}")]
@@ -149,7 +149,7 @@ pub enum SpecErrorKind {
         /// The architecture.
         architecture: String,
         /// The suggestion.
-        suggestion: Suggestion,
+        suggestion: SpecSuggestion,
     },
     /// A text that is not a platform.
     #[error("{name}: {} is no platform; write it as OS/ARCH or OS/ARCH/VARIANT", quoted(.text))]
@@ -175,7 +175,7 @@ pub enum SpecErrorKind {
 
 /// A suggestion for the user, as the end of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Suggestion {
+pub enum SpecSuggestion {
     /// No suggestion.
     None,
     /// The most similar word.
@@ -190,43 +190,43 @@ pub enum Suggestion {
     Skipped,
 }
 
-impl Suggestion {
+impl SpecSuggestion {
     /// For an unknown key: the nearest known one, or the mapping that it belongs to.
-    pub(super) fn for_key(key: &str, known: &[&'static str]) -> Suggestion {
+    pub(super) fn for_key(key: &str, known: &[&'static str]) -> SpecSuggestion {
         // Some specs for manifest-tool have `version: 1809` in platforms. manifest-tool ignores it.
         if key == "version" {
-            return Suggestion::FromImage;
+            return SpecSuggestion::FromImage;
         }
         match (mapping_of_key(key), nearest(key, known.iter().copied())) {
-            (_, Some(word)) => Suggestion::Nearest(word.to_owned()),
-            (Some(mapping), None) => Suggestion::BelongsIn(mapping),
+            (_, Some(word)) => SpecSuggestion::Nearest(word.to_owned()),
+            (Some(mapping), None) => SpecSuggestion::BelongsIn(mapping),
             // Each key once, by its canonical name.
             (None, None) => {
                 let is_canonical = |key: &&'static str| canonical_key(key) == *key;
-                Suggestion::OneOf(known.iter().copied().filter(is_canonical).collect())
+                SpecSuggestion::OneOf(known.iter().copied().filter(is_canonical).collect())
             }
         }
     }
 
     /// For a word outside `known`: the nearest, or all if there are few.
-    pub(super) fn for_word(word: &str, known: &[&'static str]) -> Suggestion {
+    pub(super) fn for_word(word: &str, known: &[&'static str]) -> SpecSuggestion {
         match nearest(word, known.iter().copied()) {
-            Some(word) => Suggestion::Nearest(word.to_owned()),
-            None if (1..=4).contains(&known.len()) => Suggestion::OneOf(known.to_vec()),
-            None => Suggestion::None,
+            Some(word) => SpecSuggestion::Nearest(word.to_owned()),
+            None if (1..=4).contains(&known.len()) => SpecSuggestion::OneOf(known.to_vec()),
+            None => SpecSuggestion::None,
         }
     }
 }
 
-impl fmt::Display for Suggestion {
+impl fmt::Display for SpecSuggestion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Suggestion::None => Ok(()),
-            Suggestion::Nearest(word) => write!(f, "; did you mean `{word}`?"),
-            Suggestion::OneOf(words) => write!(f, "; there is {}", words.join(", ")),
-            Suggestion::BelongsIn(mapping) => write!(f, "; it belongs in {mapping}"),
-            Suggestion::FromImage => f.write_str("; leave it out: an image says its own version"),
-            Suggestion::Skipped => f.write_str("; it is skipped"),
+            SpecSuggestion::None => Ok(()),
+            SpecSuggestion::Nearest(word) => write!(f, "; did you mean `{word}`?"),
+            SpecSuggestion::OneOf(words) => write!(f, "; there is {}", words.join(", ")),
+            SpecSuggestion::BelongsIn(mapping) => write!(f, "; it belongs in {mapping}"),
+            SpecSuggestion::FromImage => f.write_str("; leave it out: an image says its own version"),
+            SpecSuggestion::Skipped => f.write_str("; it is skipped"),
         }
     }
 }

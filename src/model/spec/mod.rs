@@ -31,7 +31,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 pub use arguments::{ArgumentsError, from_args};
-pub use error::{SpecError, SpecErrorKind, Suggestion};
+pub use error::{SpecError, SpecErrorKind, SpecSuggestion};
 pub(crate) use spec_reader::{ATTESTATIONS_POLICIES, LIST_FORMATS};
 pub use write::write;
 
@@ -207,7 +207,7 @@ pub fn parse(
     if text.len() > TEXT_BYTES_MAX {
         return Err(in_file(error::LocatedError { range: 0..0, kind: SpecErrorKind::TooLarge }));
     }
-    let tree = yaml_tree::Tree::parse(text).map_err(in_file)?;
+    let tree = yaml_tree::YamlTree::parse(text).map_err(in_file)?;
     let (specs, warnings) = spec_reader::specs(&tree, dialect, env).map_err(in_file)?;
     Ok(ParsedSpecs { specs, warnings: warnings.into_iter().map(in_file).collect() })
 }

@@ -4,8 +4,8 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 
-use super::error::{LocatedError, SpecErrorKind, Suggestion, canonical_key};
-use super::yaml_tree::{NodeContent, NodeId, Tree};
+use super::error::{LocatedError, SpecErrorKind, SpecSuggestion, canonical_key};
+use super::yaml_tree::{NodeContent, NodeId, YamlTree};
 use super::{Dialect, variables};
 
 /// A kind of mapping: its name for messages, and its keys, as a user may write them.
@@ -29,11 +29,11 @@ const WARNINGS_MAX: usize = 100;
 const MERGES_MAX: usize = 16;
 
 /// The members of a mapping that have a value, by the canonical names of their keys.
-pub(super) type Members = HashMap<&'static str, NodeId>;
+pub(super) type MemberNodes = HashMap<&'static str, NodeId>;
 
 /// Reads the nodes of a tree, limits their total size and collects warnings.
 pub(super) struct NodeReader<'t> {
-    pub(super) tree: &'t Tree<'t>,
+    pub(super) tree: &'t YamlTree<'t>,
     pub(super) dialect: Dialect,
     env: &'t dyn Fn(&str) -> Option<String>,
     /// The rest of [`RESOLVED_BYTES_MAX`].
@@ -46,7 +46,11 @@ pub(super) struct NodeReader<'t> {
 type Pair<'t> = (&'t str, Range<usize>, NodeId);
 
 impl<'t> NodeReader<'t> {
-    pub(super) fn new(tree: &'t Tree<'t>, dialect: Dialect, env: &'t dyn Fn(&str) -> Option<String>) -> NodeReader<'t> {
+    pub(super) fn new(
+        tree: &'t YamlTree<'t>,
+        dialect: Dialect,
+        env: &'t dyn Fn(&str) -> Option<String>,
+    ) -> NodeReader<'t> {
         NodeReader { tree, dialect, env, remaining_bytes: Cell::new(RESOLVED_BYTES_MAX), warnings: RefCell::default() }
     }
 
@@ -129,7 +133,7 @@ impl<'t> NodeReader<'t> {
     /// A required member. If it is missing, the error is that of the mapping.
     pub(super) fn required(
         &self,
-        members: &Members,
+        members: &MemberNodes,
         key: &'static str,
         mapping: NodeId,
         mapping_name: &'static str,
@@ -142,7 +146,7 @@ impl<'t> NodeReader<'t> {
 
     pub(super) fn optional<T: Default>(
         &self,
-        members: &Members,
+        members: &MemberNodes,
         key: &'static str,
         read: impl FnOnce(&Self, NodeId) -> Result<T, LocatedError>,
     ) -> Result<T, LocatedError> {
@@ -150,8 +154,8 @@ impl<'t> NodeReader<'t> {
     }
 
     /// The members of a mapping with known keys. A key without a value counts as missing, as in manifest-tool.
-    pub(super) fn members(&self, id: NodeId, mapping: &MappingKind) -> Result<Members, LocatedError> {
-        let mut members = Members::new();
+    pub(super) fn members(&self, id: NodeId, mapping: &MappingKind) -> Result<MemberNodes, LocatedError> {
+        let mut members = MemberNodes::new();
         let mut first: HashMap<&str, (&str, usize)> = HashMap::new();
         for (key, range, value) in self.pairs(id, mapping.name)? {
             let Some(canonical_key) =
@@ -178,9 +182,9 @@ impl<'t> NodeReader<'t> {
             LocatedError { range, kind: SpecErrorKind::UnknownKey { key, mapping: mapping.name, suggestion } }
         };
         match self.dialect {
-            Dialect::ManifestTool => self.warn(unknown_key(Suggestion::Skipped)),
+            Dialect::ManifestTool => self.warn(unknown_key(SpecSuggestion::Skipped)),
             Dialect::Native if is_extension => {}
-            Dialect::Native => return Err(unknown_key(Suggestion::for_key(key, mapping.keys))),
+            Dialect::Native => return Err(unknown_key(SpecSuggestion::for_key(key, mapping.keys))),
         }
         Ok(())
     }

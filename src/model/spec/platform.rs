@@ -3,7 +3,7 @@
 //! It is published as written, as by manifest-tool: `arm64` keeps the variant `v8`, for example. Only other spellings
 //! (`x86_64`, the variant `8`) are replaced by those of Go and OCI.
 
-use super::error::{SpecErrorKind, Suggestion};
+use super::error::{SpecErrorKind, SpecSuggestion};
 use crate::platform::{
     Platform, is_platform_component, known_architectures, known_operating_systems, known_variants,
     resolve_architecture_alias,
@@ -68,7 +68,7 @@ fn is_variant(architecture: &str, variant: &str) -> bool {
 pub(super) fn check(platform: &Platform, name: &str) -> Result<(), (&'static str, SpecErrorKind)> {
     let Platform { os, architecture, variant, .. } = platform;
     let unknown = |noun: &'static str, text: &str, known: &[&'static str]| {
-        let suggestion = Suggestion::for_word(text, known);
+        let suggestion = SpecSuggestion::for_word(text, known);
         SpecErrorKind::UnknownWord { name: name.to_owned(), noun, text: text.to_owned(), suggestion }
     };
     if os == UNKNOWN && architecture == UNKNOWN {
@@ -83,7 +83,7 @@ pub(super) fn check(platform: &Platform, name: &str) -> Result<(), (&'static str
         return Err(("architecture", unknown("architecture", architecture, &architectures)));
     }
     if !os.is_empty() && !architecture.is_empty() && !platform.is_known() {
-        let suggestion = Suggestion::OneOf(known_architectures(Some(os)));
+        let suggestion = SpecSuggestion::OneOf(known_architectures(Some(os)));
         let kind = SpecErrorKind::UnknownPlatform { os: os.clone(), architecture: architecture.clone(), suggestion };
         return Err(("architecture", kind));
     }

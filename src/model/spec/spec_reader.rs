@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::error::{LocatedError, SpecErrorKind, Suggestion};
+use super::error::{LocatedError, SpecErrorKind, SpecSuggestion};
 use super::node_reader::{MappingKind, NodeReader};
 use super::platform;
-use super::yaml_tree::{NodeContent, NodeId, Tree};
+use super::yaml_tree::{NodeContent, NodeId, YamlTree};
 use super::{AttestationsPolicy, BuildOutputSource, Dialect, EmptyFields, Spec, SpecEntry, Target};
 use crate::location::{InvalidLocation, Location};
 use crate::model::index::ListFormat;
@@ -72,7 +72,7 @@ struct PlatformMember {
 
 /// Reads each document as a spec. Returns the specs and the warnings.
 pub(super) fn specs(
-    tree: &Tree<'_>,
+    tree: &YamlTree<'_>,
     dialect: Dialect,
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<(Vec<Spec>, Vec<LocatedError>), LocatedError> {
@@ -292,7 +292,7 @@ impl NodeReader<'_> {
         let text = self.text(id, &name)?;
         words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or_else(|| {
             let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-            let suggestion = Suggestion::for_word(&text, &known);
+            let suggestion = SpecSuggestion::for_word(&text, &known);
             self.error_at(id, SpecErrorKind::UnknownWord { name, noun, text, suggestion })
         })
     }

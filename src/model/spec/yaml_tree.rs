@@ -73,7 +73,7 @@ impl Node<'_> {
 
 /// All documents of a file.
 #[derive(Debug, Default)]
-pub(super) struct Tree<'t> {
+pub(super) struct YamlTree<'t> {
     nodes: Vec<Node<'t>>,
     /// The documents' roots, without empty documents.
     pub(super) documents: Vec<NodeId>,
@@ -88,10 +88,11 @@ struct OpenCollection {
     parts: Vec<NodeId>,
 }
 
-impl<'t> Tree<'t> {
+impl<'t> YamlTree<'t> {
     /// Reads YAML, which includes JSON. Time and memory are proportional to the text.
-    pub(super) fn parse(text: &'t str) -> Result<Tree<'t>, LocatedError> {
-        let mut builder = Builder { tree: Tree { text, ..Tree::default() }, open: Vec::new(), anchors: HashMap::new() };
+    pub(super) fn parse(text: &'t str) -> Result<YamlTree<'t>, LocatedError> {
+        let mut builder =
+            Builder { tree: YamlTree { text, ..YamlTree::default() }, open: Vec::new(), anchors: HashMap::new() };
         let options = granit_parser::options! { flow_nesting_limit: DEPTH_MAX, block_nesting_limit: DEPTH_MAX };
         for next in Parser::new_from_str_with_options(text, options) {
             let (event, span) = next.map_err(|error| syntax_error(&error, text))?;
@@ -113,7 +114,7 @@ impl<'t> Tree<'t> {
 }
 
 struct Builder<'t> {
-    tree: Tree<'t>,
+    tree: YamlTree<'t>,
     open: Vec<OpenCollection>,
     /// The nodes of anchors, by the numbers that the parser gives to anchors.
     anchors: HashMap<usize, NodeId>,

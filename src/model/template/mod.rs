@@ -162,7 +162,7 @@ impl Template {
     }
 
     /// Whether the template is `{{.Manifest}}`, which buildx prints as text for people.
-    pub fn is_manifest_only(&self) -> bool {
+    pub fn is_bare_manifest(&self) -> bool {
         let inner = self.text.trim().strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}"));
         inner.is_some_and(|inner| inner.trim() == ".Manifest")
     }

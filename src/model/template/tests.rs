@@ -149,8 +149,8 @@ fn needs_contains_only_what_a_template_uses() {
     assert_eq!(needs("{{$x := .}}{{print $x}}"), (true, false, false));
     assert_eq!(needs("{{with .Manifest}}{{json $.Image}}{{end}}"), (true, false, false));
     assert_eq!(needs("{{json .SBOM}}{{$.Provenance.SLSA}}"), (false, true, true));
-    assert!(Template::parse("{{ .Manifest }}").unwrap().is_manifest_only());
-    assert!(!Template::parse("{{ .Manifest.Digest }}").unwrap().is_manifest_only());
+    assert!(Template::parse("{{ .Manifest }}").unwrap().is_bare_manifest());
+    assert!(!Template::parse("{{ .Manifest.Digest }}").unwrap().is_bare_manifest());
 }
 
 #[test]

@@ -112,7 +112,7 @@ impl MapTypes {
     }
 
     /// Whether Go's `omitempty` omits the value. A struct is never omitted.
-    fn is_empty(&self, value: &Value) -> bool {
+    fn is_omitted_when_empty(&self, value: &Value) -> bool {
         !matches!(value, Value::Map(map) if self.go_struct(map).is_some()) && !value.is_truthy()
     }
 }
@@ -140,7 +140,8 @@ impl Serialize for TypedValue<'_> {
                 };
                 let members = go_type.members.iter().filter(|member| !member.json.is_empty());
                 let members = members.filter_map(|member| Some((member, map.get(member.name)?)));
-                let members = members.filter(|(member, value)| !member.is_optional || !map_types.is_empty(value));
+                let members =
+                    members.filter(|(member, value)| !member.is_optional || !map_types.is_omitted_when_empty(value));
                 serializer.collect_map(members.map(|(member, value)| (member.json, typed(value))))
             }
             // Nil, and the variants of features of the engine that are not enabled.

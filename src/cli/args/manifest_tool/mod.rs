@@ -77,7 +77,7 @@ pub fn manifest_tool(words: &[String]) -> Result<ToolRequest, ToolError> {
         [name, ..] => {
             let name = if name == "push" { path.join(" ") } else { name.to_owned() };
             match commands.iter().find(|command| command.get_name() == name) {
-                Some(command) => parse_command(&commands, command, &words),
+                Some(command) => parse_arguments(&commands, command, &words),
                 None => Err(tool_error(&commands, "", ToolErrorKind::Command(name))),
             }
         }
@@ -152,7 +152,7 @@ fn no_command(commands: &[clap::Command], words: &[String]) -> Result<ToolReques
     help(commands, &[])
 }
 
-fn parse_command(
+fn parse_arguments(
     commands: &[clap::Command],
     command: &clap::Command,
     words: &[String],

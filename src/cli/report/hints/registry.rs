@@ -149,10 +149,12 @@ pub(super) fn failed_request(error: &RegistryError, certificates: &Path) -> Vec<
     let host = named_server.and_then(|server| Some(server.origin.split_once("://")?.1)).unwrap_or(registry);
     let directory = certificates.join(host);
     let directory = directory.display();
+    if let (Kind::Connect | Kind::HostNotFound | Kind::Timeout | Kind::PlainHttp, Some(server)) =
+        (error.kind, named_server)
+    {
+        return vec![unreachable_named_server(registry, server)];
+    }
     let hint = match error.kind {
-        Kind::Connect | Kind::HostNotFound | Kind::Timeout | Kind::PlainHttp if named_server.is_some() => {
-            return vec![unreachable_server(registry, named_server)];
-        }
         Kind::NoHost => reference::UNDERSCORE_HINT.into(),
         Kind::Quota => format!("delete unused images from {registry}, or have the quota raised"),
         Kind::ByteOrderMark => "config.json begins with a byte order mark (BOM): save it as UTF-8 without one".into(),
@@ -241,13 +243,13 @@ pub(super) fn failed_request(error: &RegistryError, certificates: &Path) -> Vec<
 }
 
 /// The hint about a server that a registry named and that does not answer.
-fn unreachable_server(registry: &str, server: Option<&ContactedServer>) -> String {
-    match server.map(|server| server.named_by) {
-        Some(ServerNamedBy::UploadLocation | ServerNamedBy::NextPageLink) => format!(
+fn unreachable_named_server(registry: &str, server: &ContactedServer) -> String {
+    match server.named_by {
+        ServerNamedBy::UploadLocation | ServerNamedBy::NextPageLink => format!(
             "{registry} gave that address: it, or a proxy before it, does not know by which scheme, host and port it \
              is called (the Host and X-Forwarded-Proto headers)"
         ),
-        Some(ServerNamedBy::Challenge) => {
+        ServerNamedBy::Challenge => {
             format!("{registry} uses that server for logins: check that it is up and that this machine may reach it")
         }
         _ => format!("{registry} named that address: check that this machine may reach that address"),
