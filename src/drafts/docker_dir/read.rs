@@ -2,7 +2,7 @@
 //! again before it counts as invalid. See `store-format.md`, "Readers".
 
 use std::collections::BTreeMap;
-use std::fs::Metadata;
+use std::fs::{self, Metadata};
 use std::io;
 use std::path::Path;
 use std::thread;
@@ -24,10 +24,12 @@ const RETRIES_MAX: u32 = 10;
 const RETRY_PAUSE: Duration = Duration::from_millis(10);
 /// No further attempt begins after this time: a slow read does not become complete by a repetition.
 const RETRY_TIME_MAX: Duration = Duration::from_secs(1);
-/// The same for a file that ends too early. Docker empties a file and then writes it in one call; on a busy machine
-/// some time passes in between.
+/// The same for a file that ends too early and was changed lately. Docker empties a file and then writes it in one call;
+/// on a busy machine some time passes in between.
 const INCOMPLETE_RETRIES_MAX: u32 = 200;
 const INCOMPLETE_RETRY_TIME_MAX: Duration = Duration::from_secs(5);
+/// A file that has not been changed for this time is not being written.
+const WRITE_TIME_MAX: Duration = Duration::from_secs(10);
 /// The maximum size of one draft, in bytes of its files.
 pub const DRAFT_BYTES_MAX: u64 = 256 << 20;
 
@@ -170,7 +172,7 @@ fn retry_incomplete<T>(mut read: impl FnMut() -> Result<T, StoreError>) -> Resul
 /// writes it, and missing if docker removes it before it is opened.
 fn should_retry(error: &StoreError, attempt: u32, elapsed: Duration) -> bool {
     match error {
-        StoreError::InvalidEntry { source: DocumentError::IncompleteJson(_), .. } => {
+        StoreError::InvalidEntry { path, source: DocumentError::IncompleteJson(_) } if was_changed_lately(path) => {
             attempt < INCOMPLETE_RETRIES_MAX && elapsed < INCOMPLETE_RETRY_TIME_MAX
         }
         StoreError::InvalidEntry { .. } => attempt < RETRIES_MAX && elapsed < RETRY_TIME_MAX,
@@ -179,6 +181,12 @@ fn should_retry(error: &StoreError, attempt: u32, elapsed: Duration) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether a file may be being written. A time in the future, by the clock of another machine, counts as now.
+fn was_changed_lately(path: &Path) -> bool {
+    let changed = fs::symlink_metadata(path).and_then(|metadata| metadata.modified());
+    changed.is_ok_and(|changed| changed.elapsed().map_or(true, |age| age < WRITE_TIME_MAX))
 }
 
 /// Reads every file of a draft once, and passes each to `on_file` after it is decoded.
@@ -259,26 +267,37 @@ pub(super) fn encode_entry(entry: &Entry, target: &Path, name: &str) -> Result<V
 
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
     use super::*;
     use crate::model::manifest::ImageFormat;
 
     /// Section "Readers".
     #[test]
-    fn file_that_ends_too_early_is_read_again_more_often_than_an_invalid_one() {
+    fn file_that_ends_too_early_is_read_again_more_often_if_it_was_changed_lately() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("entry");
+        let changed = |age| {
+            let file = fs::File::create(&path).unwrap();
+            file.set_modified(SystemTime::now() - Duration::from_secs(age)).unwrap();
+        };
         let reads = |content: &[u8], failing: u32| {
             let mut reads = 0;
             let outcome = retry_incomplete(|| {
                 reads += 1;
                 let content = if reads > failing { b"{}".as_slice() } else { content };
                 serde_json::from_slice::<serde_json::Value>(content)
-                    .map_err(|error| StoreError::InvalidEntry { path: "entry".into(), source: error.into() })
+                    .map_err(|error| StoreError::InvalidEntry { path: path.clone(), source: error.into() })
             });
             (outcome.is_ok(), reads)
         };
+        changed(0);
         assert_eq!(reads(b"", 15), (true, 16));
         assert_eq!(reads(b"{\"Ref\":", 15), (true, 16));
         assert_eq!(reads(b"]", 5), (true, 6));
         assert_eq!(reads(b"]", 15), (false, 11));
+        changed(3600);
+        assert_eq!(reads(b"", 15), (false, 11));
     }
 
     #[test]
