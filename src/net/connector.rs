@@ -144,8 +144,8 @@ impl OriginConnector {
     }
 
     fn connect_tcp(&self, details: &ConnectionDetails) -> Result<Socket, ConnectError> {
-        let max_wait = time_left(details).not_zero().map(|left| *left);
-        let failure = match connect_to_first(&details.addrs, max_wait) {
+        let left = time_left_to_connect(details)?;
+        let failure = match connect_to_first(&details.addrs, left.not_zero().map(|left| *left)) {
             Ok(stream) => return Ok(Socket::new(stream, buffers(details))),
             Err(error) if error.kind() == ErrorKind::TimedOut => ConnectError::TimedOut,
             Err(error) => ConnectError::Tcp(error),
@@ -185,19 +185,27 @@ fn start_tls(
     let other = |error: rustls::Error| failed(std::io::Error::new(ErrorKind::InvalidData, error));
     let mut connection = tls.connection(host).map_err(other)?;
     let mut socket = TransportAdapter::new(transport, details.current_time.clone());
-    socket.set_timeout(time_left(details));
+    socket.set_timeout(time_left_to_connect(details)?);
     connection.complete_io(&mut socket).map_err(failed)?;
     Ok(Box::new(TlsTransport::new(connection, socket, buffers(details))))
 }
 
-/// The time that is left to connect: the wait for a preconnected connection and the TCP connection use some of it.
-fn time_left(details: &ConnectionDetails) -> NextTimeout {
-    let time::Duration::Exact(all) = details.timeout.after else { return details.timeout };
-    let spent = match ((details.current_time)(), details.now) {
-        (time::Instant::Exact(now), time::Instant::Exact(begun)) => now.saturating_duration_since(begun),
-        _ => Duration::ZERO,
+/// The time that is left to connect, or [`ConnectError::TimedOut`]: the wait for a preconnected connection and the TCP
+/// connection use some of it.
+fn time_left_to_connect(details: &ConnectionDetails) -> Result<NextTimeout, ConnectError> {
+    time_left(details.timeout, details.now, (details.current_time)()).ok_or(ConnectError::TimedOut)
+}
+
+/// What is left at `now` of a time-out that began at `begun`; `None` if nothing is. The library would permit one more
+/// second.
+fn time_left(timeout: NextTimeout, begun: time::Instant, now: time::Instant) -> Option<NextTimeout> {
+    let (time::Duration::Exact(all), time::Instant::Exact(begun), time::Instant::Exact(now)) =
+        (timeout.after, begun, now)
+    else {
+        return Some(timeout);
     };
-    NextTimeout { after: all.saturating_sub(spent).into(), ..details.timeout }
+    let left = all.saturating_sub(now.saturating_duration_since(begun));
+    (!left.is_zero()).then(|| NextTimeout { after: left.into(), ..timeout })
 }
 
 /// Finds addresses on the calling thread, and applies the address policy to them.
@@ -238,5 +246,25 @@ impl Resolver for NameResolver {
         let mut addresses = self.empty();
         self.addresses(host, port)?.into_iter().for_each(|address| addresses.push(address));
         if addresses.is_empty() { Err(ureq::Error::HostNotFound) } else { Ok(addresses) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn time_to_connect_ends_with_the_timeout() {
+        let begun = Instant::now();
+        let seconds = |seconds: u64| time::Instant::Exact(begun + Duration::from_secs(seconds));
+        let timeout = NextTimeout { after: Duration::from_secs(30).into(), ..NextTimeout::default() };
+        let left = |now| time_left(timeout, seconds(0), now).map(|left| *left.after);
+        assert_eq!(left(seconds(0)), Some(Duration::from_secs(30)));
+        assert_eq!(left(seconds(12)), Some(Duration::from_secs(18)));
+        assert_eq!((left(seconds(30)), left(seconds(31))), (None, None));
+        let unlimited = NextTimeout::default();
+        assert!(time_left(unlimited, seconds(0), seconds(31)).is_some_and(|left| left.after.is_not_happening()));
     }
 }

@@ -1,8 +1,8 @@
 //! The address of a registry, and whether it speaks TLS.
 //!
-//! The protocol is found out once per command, by the first request itself, which is sent over TLS. If the peer does
-//! not speak TLS, the handshake fails before any HTTP was sent, so nothing is revealed, and the same request is sent
-//! over plain HTTP, if that is permitted.
+//! The protocol is found out once per command, by the first request that settles it. Such a request is sent over TLS.
+//! If the peer does not speak TLS, the handshake fails before any HTTP was sent, so nothing is revealed, and the same
+//! request is sent over plain HTTP, if that is permitted.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
@@ -132,13 +132,13 @@ impl Endpoint {
     /// If the peer speaks plain HTTP, the first request stops being exclusive at once: a login is rare there, and would
     /// cost each parallel thread one request.
     ///
-    /// `is_bad_request` says whether a response has the status 400. This is how TLS servers answer plain HTTP on their
-    /// port, so it proves nothing about a server that did not complete the handshake, being busy for instance.
+    /// `may_be_from_tls_port` says whether a response may be that of a TLS server to plain HTTP on its port. Such a
+    /// response proves nothing about a server that did not complete the handshake, being busy for instance.
     pub(crate) fn with_protocol<T>(
         &self,
         probe_guard: &mut Option<ProtocolProbeGuard<'_>>,
         attempt: impl Fn(&Origin) -> Result<T, TransportError>,
-        is_bad_request: impl Fn(&T) -> bool,
+        may_be_from_tls_port: impl Fn(&T) -> bool,
     ) -> Result<T, TransportError> {
         if let Some(https) = self.https.get() {
             return attempt(self.origin_for(*https));
@@ -150,8 +150,9 @@ impl Endpoint {
             }
             Err(error) => error,
         };
-        // An untrusted certificate is never a reason to use plain HTTP.
-        if !(self.allows_plain_http && tls_error.symptom.may_speak_plain_http()) {
+        // An untrusted certificate is never a reason to use plain HTTP. Another thread may have completed a handshake.
+        let is_tls = self.https.get() == Some(&true);
+        if is_tls || !(self.allows_plain_http && tls_error.symptom.may_speak_plain_http()) {
             return Err(tls_error);
         }
         if tls_error.symptom == Symptom::NotTls {
@@ -159,10 +160,11 @@ impl Endpoint {
             *probe_guard = None;
         }
         match attempt(&self.http_origin) {
-            Ok(response) if self.https.get().is_none() && self.shares_port() && is_bad_request(&response) => {
-                Err(tls_error)
-            }
             Ok(response) => {
+                let is_plain = self.https.get() == Some(&false) || !self.shares_port();
+                if !is_plain && may_be_from_tls_port(&response) {
+                    return Err(tls_error);
+                }
                 let _ = self.https.set(false);
                 Ok(response)
             }
@@ -227,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_request_over_plain_http_proves_plain_http_only_if_the_peer_has_no_tls() {
+    fn response_of_a_tls_port_proves_plain_http_only_if_the_peer_has_no_tls() {
         let decide = |name: &str, symptom: Symptom| {
             let endpoint = Endpoints::new(true, false).get(name).expect("a good name");
             let attempt = |origin: &Origin| {
@@ -241,6 +243,27 @@ mod tests {
         for symptom in [Symptom::ClosedInHandshake, Symptom::Unreachable] {
             assert_eq!(decide("h:5000", symptom), (Err(symptom), None));
             assert_eq!(decide("h", symptom), (Ok(400), Some(false)), "port 80 is not the port of TLS");
+        }
+    }
+
+    /// While one thread's handshake fails, another's may succeed.
+    #[test]
+    fn plain_http_is_not_used_once_another_request_has_completed_a_handshake() {
+        for settles_over_tls in [true, false] {
+            let endpoint = Endpoints::new(true, false).get("h:5000").expect("a good name");
+            let tried = RefCell::new(Vec::new());
+            let attempt = |origin: &Origin| {
+                tried.borrow_mut().push(origin.https);
+                if origin.https == settles_over_tls {
+                    let _ = endpoint.https.set(true);
+                }
+                let symptom = Symptom::ClosedInHandshake;
+                let error = TransportError { symptom, ..TransportError::new(RegistryErrorKind::Connect, "") };
+                if origin.https { Err(error) } else { Ok(400) }
+            };
+            let outcome = endpoint.with_protocol(&mut None, attempt, |status| *status == 400);
+            assert_eq!(outcome.map_err(|error| error.symptom), Err(Symptom::ClosedInHandshake));
+            assert_eq!(tried.into_inner().len(), if settles_over_tls { 1 } else { 2 });
         }
     }
 

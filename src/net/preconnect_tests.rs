@@ -15,8 +15,14 @@ fn pool(port: u16) -> Arc<PreconnectPool> {
 impl PreconnectPool {
     /// One connection that was opened so long ago, after the first request has asked for one.
     pub(crate) fn with_connection(socket: TcpStream, age: Duration) -> PreconnectPool {
+        PreconnectPool::with_connections([socket], age)
+    }
+
+    /// The same with several connections, of which the last is handed out first.
+    fn with_connections<const N: usize>(sockets: [TcpStream; N], age: Duration) -> PreconnectPool {
         let opened = Instant::now().checked_sub(age).unwrap();
-        let ready = vec![ReadyConnection { opened, connection: PreconnectedSocket::Tcp(socket) }];
+        let connections = sockets.map(PreconnectedSocket::Tcp);
+        let ready = connections.into_iter().map(|connection| ReadyConnection { opened, connection }).collect();
         let state = PreconnectState { had_request: true, ready, ..PreconnectState::default() };
         PreconnectPool { state: Mutex::new(state), ..PreconnectPool::new(target(0)) }
     }
@@ -40,6 +46,12 @@ fn pool_hands_out_no_connection_that_the_peer_has_closed() {
     // Returns when the end has arrived.
     assert_eq!(closed.peek(&mut [0]).unwrap(), 0);
     assert!(PreconnectPool::with_connection(closed, Duration::ZERO).take_tcp().is_none());
+    let ((usable, _other_peer), (closed, peer)) = (connect(), connect());
+    drop(peer);
+    assert_eq!(closed.peek(&mut [0]).unwrap(), 0);
+    let port = usable.local_addr().unwrap().port();
+    let taken = PreconnectPool::with_connections([usable, closed], Duration::ZERO).take_tcp();
+    assert_eq!(taken.unwrap().local_addr().unwrap().port(), port, "the closed one is passed over");
     // A server that has waited long enough says so, and then closes.
     let (told, mut peer) = connect();
     peer.write_all(b"HTTP/1.1 408 Request Timeout\r\n\r\n").unwrap();

@@ -155,3 +155,14 @@ pub(crate) struct ApiResponse {
     /// Whether it came from the registry's own origin.
     pub(crate) is_registry_origin: bool,
 }
+
+impl ApiResponse {
+    /// Whether a response over plain HTTP may be that of a server that speaks TLS on this port: a 400 with a text or a
+    /// web page, where a registry sends JSON.
+    pub(crate) fn may_be_from_tls_port(&self) -> bool {
+        self.is_registry_origin
+            && self.http.status == 400
+            && self.http.header("Docker-Distribution-Api-Version").is_none()
+            && !self.http.body.trim_ascii_start().starts_with(b"{")
+    }
+}

@@ -252,8 +252,7 @@ impl Session {
             last.replace(Some(FailedRequest { contacted_server, ..request.failed_request(self.redacted(&url)) }));
             self.send_following_redirects(request, url, authorization, deadline)
         };
-        let is_bad_request = |response: &ApiResponse| response.http.status == 400;
-        let sent = state.endpoint.with_protocol(&mut state.first_request, send, is_bad_request);
+        let sent = state.endpoint.with_protocol(&mut state.first_request, send, ApiResponse::may_be_from_tls_port);
         sent.map_err(|error| {
             let unsent = || FailedRequest::new(request.method, &request.target);
             error.into_error(request.registry, last.into_inner().unwrap_or_else(unsent))

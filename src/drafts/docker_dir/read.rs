@@ -24,8 +24,8 @@ const RETRIES_MAX: u32 = 10;
 const RETRY_PAUSE: Duration = Duration::from_millis(10);
 /// No further attempt begins after this time: a slow read does not become complete by a repetition.
 const RETRY_TIME_MAX: Duration = Duration::from_secs(1);
-/// The same for a file that ends too early and was changed lately. Docker empties a file and then writes it in one call;
-/// on a busy machine some time passes in between.
+/// The same for a file that ends too early and was changed lately. Docker empties a file and then writes it in one
+/// call; on a busy machine some time passes in between.
 const INCOMPLETE_RETRIES_MAX: u32 = 200;
 const INCOMPLETE_RETRY_TIME_MAX: Duration = Duration::from_secs(5);
 /// A file that has not been changed for this time is not being written.
@@ -156,30 +156,47 @@ pub(super) fn read_consistent<T>(
 }
 
 /// Repeats a read until the content is valid, or until it counts as invalid.
-fn retry_incomplete<T>(mut read: impl FnMut() -> Result<T, StoreError>) -> Result<T, StoreError> {
-    let started = Instant::now();
-    let mut attempt = 0;
+fn retry_incomplete<T>(read: impl FnMut() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    retry_with(read, &mut || thread::sleep(RETRY_PAUSE), Instant::now)
+}
+
+/// The same with these pauses and this clock. Another kind of error has its own number of attempts and time.
+fn retry_with<T>(
+    mut read: impl FnMut() -> Result<T, StoreError>,
+    pause: &mut dyn FnMut(),
+    now: impl Fn() -> Instant,
+) -> Result<T, StoreError> {
+    let mut last_limits = None;
+    let (mut retries, mut started) = (0, now());
     loop {
-        match read() {
-            Err(error) if should_retry(&error, attempt, started.elapsed()) => thread::sleep(RETRY_PAUSE),
-            done => return done,
+        let error = match read() {
+            Ok(done) => return Ok(done),
+            Err(error) => error,
+        };
+        let Some((retries_max, time_max)) = retry_limits(&error) else { return Err(error) };
+        if last_limits.replace((retries_max, time_max)) != Some((retries_max, time_max)) {
+            (retries, started) = (0, now());
         }
-        attempt += 1;
+        if retries == retries_max || now().saturating_duration_since(started) >= time_max {
+            return Err(error);
+        }
+        retries += 1;
+        pause();
     }
 }
 
-/// Whether an error may be due to a concurrent write of docker, and end with it: a file is incomplete while docker
-/// writes it, and missing if docker removes it before it is opened.
-fn should_retry(error: &StoreError, attempt: u32, elapsed: Duration) -> bool {
+/// How often and for how long a read is repeated after an error that may be due to a concurrent write of docker: a file
+/// is incomplete while docker writes it, and missing if docker removes it before it is opened.
+fn retry_limits(error: &StoreError) -> Option<(u32, Duration)> {
     match error {
         StoreError::InvalidEntry { path, source: DocumentError::IncompleteJson(_) } if was_changed_lately(path) => {
-            attempt < INCOMPLETE_RETRIES_MAX && elapsed < INCOMPLETE_RETRY_TIME_MAX
+            Some((INCOMPLETE_RETRIES_MAX, INCOMPLETE_RETRY_TIME_MAX))
         }
-        StoreError::InvalidEntry { .. } => attempt < RETRIES_MAX && elapsed < RETRY_TIME_MAX,
-        StoreError::Io { source, .. } => {
-            source.kind() == io::ErrorKind::NotFound && attempt < RETRIES_MAX && elapsed < RETRY_TIME_MAX
+        StoreError::InvalidEntry { .. } => Some((RETRIES_MAX, RETRY_TIME_MAX)),
+        StoreError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+            Some((RETRIES_MAX, RETRY_TIME_MAX))
         }
-        _ => false,
+        _ => None,
     }
 }
 
@@ -281,23 +298,27 @@ mod tests {
             let file = fs::File::create(&path).unwrap();
             file.set_modified(SystemTime::now() - Duration::from_secs(age)).unwrap();
         };
-        let reads = |content: &[u8], failing: u32| {
-            let mut reads = 0;
-            let outcome = retry_incomplete(|| {
+        let reads = |contents: &[(&[u8], u32)]| {
+            let mut contents = contents.iter().flat_map(|(content, times)| (0..*times).map(move |_| *content));
+            let (mut reads, mut pauses) = (0, 0);
+            let read = || {
                 reads += 1;
-                let content = if reads > failing { b"{}".as_slice() } else { content };
-                serde_json::from_slice::<serde_json::Value>(content)
+                serde_json::from_slice::<serde_json::Value>(contents.next().unwrap_or(b"{}"))
                     .map_err(|error| StoreError::InvalidEntry { path: path.clone(), source: error.into() })
-            });
-            (outcome.is_ok(), reads)
+            };
+            let begun = Instant::now();
+            let is_read = retry_with(read, &mut || pauses += 1, || begun).is_ok();
+            assert_eq!(pauses + 1, reads);
+            (is_read, reads)
         };
         changed(0);
-        assert_eq!(reads(b"", 15), (true, 16));
-        assert_eq!(reads(b"{\"Ref\":", 15), (true, 16));
-        assert_eq!(reads(b"]", 5), (true, 6));
-        assert_eq!(reads(b"]", 15), (false, 11));
+        assert_eq!(reads(&[(b"", 200)]), (true, 201));
+        assert_eq!(reads(&[(b"{\"Ref\":", 201)]), (false, 201));
+        assert_eq!(reads(&[(b"]", 10)]), (true, 11));
+        assert_eq!(reads(&[(b"]", 11)]), (false, 11));
+        assert_eq!(reads(&[(b"", 150), (b"]", 10), (b"", 150)]), (true, 311), "each kind has its own attempts");
         changed(3600);
-        assert_eq!(reads(b"", 15), (false, 11));
+        assert_eq!(reads(&[(b"", 11)]), (false, 11));
     }
 
     #[test]

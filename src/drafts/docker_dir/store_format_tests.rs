@@ -246,7 +246,7 @@ fn partial_entry_is_read_again_and_then_reported() {
     }
     // A writer that is interrupted for a moment.
     let writer = thread::spawn(move || {
-        thread::sleep(Duration::from_millis(100));
+        thread::sleep(Duration::from_millis(300));
         fs::write(&file, whole).unwrap();
     });
     assert_eq!(images(&store, "h.x/l").unwrap().len(), 1);

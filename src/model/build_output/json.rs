@@ -8,7 +8,7 @@ use crate::digest::Digest;
 use crate::model::json;
 use crate::reference::Reference;
 
-/// JsonObject of the metadata of buildx.
+/// Members of the metadata of buildx.
 const DIGEST: &str = "containerimage.digest";
 const DESCRIPTOR: &str = "containerimage.descriptor";
 const IMAGE_NAMES: &str = "image.name";

@@ -260,9 +260,8 @@ impl Shared {
     fn handle(&self, connection: &mut Connection, head: Head) -> io::Result<AfterResponse> {
         let held = self.gate.hold();
         // Before it is announced: a test that waits for it may send others, which must not get its fault.
-        let (put, overlap) = self.puts_in_flight.begin_put(&self.api.habits.manifests, &head);
-        let fault =
-            self.faults.pick(&head).or_else(|| self.rate_limit.as_ref().and_then(RateLimit::refusal)).or(overlap);
+        let pick = || self.faults.pick(&head).or_else(|| self.rate_limit.as_ref().and_then(RateLimit::refusal));
+        let (put, fault) = self.puts_in_flight.begin_put(&self.api.habits.manifests, &head, pick);
         let serial = self.log.record_arrival(&head, connection);
         match &fault {
             Some(Fault::CloseBeforeRead) => return Ok(cut(connection)),

@@ -121,18 +121,26 @@ struct PutState {
 pub(crate) struct PutGuard<'a>(&'a PutsInFlight);
 
 impl PutsInFlight {
-    /// Counts a request in where it puts a manifest; the refusal, where that overlaps with another and must not.
-    pub(crate) fn begin_put(&self, manifests: &Manifests, head: &Head) -> (Option<PutGuard<'_>>, Option<Fault>) {
+    /// Counts a request in where it puts a manifest, and gives its fault: the one that `pick` has for it, or the
+    /// refusal, where it overlaps with another one and must not. No other request is counted in between.
+    pub(crate) fn begin_put(
+        &self,
+        manifests: &Manifests,
+        head: &Head,
+        pick: impl FnOnce() -> Option<Fault>,
+    ) -> (Option<PutGuard<'_>>, Option<Fault>) {
         if head.method != "PUT" || !matches!(Route::parse(head.path()), Route::Manifest { .. }) {
-            return (None, None);
+            return (None, pick());
         }
         let mut state = lock(&self.0);
-        if manifests.no_overlap && state.in_flight > 0 && state.refused.insert(head.path().to_owned()) {
+        let fault = pick();
+        let overlaps = manifests.no_overlap && state.in_flight > 0;
+        if fault.is_none() && overlaps && state.refused.insert(head.path().to_owned()) {
             let body = r#"{"errors":[{"code":"UNKNOWN","message":"package version already exists"}]}"#.to_owned();
             return (None, Some(Fault::Status(500, body, Vec::new())));
         }
         state.in_flight += 1;
-        (Some(PutGuard(self)), None)
+        (Some(PutGuard(self)), fault)
     }
 }
 
