@@ -92,7 +92,7 @@ impl Env {
 
     /// The cache directory: `XDG_CACHE_HOME`, else `.cache` in the home directory (XDG Base Directory Specification).
     /// `None` if there is no home. A relative path does not count, as the specification has it.
-    pub fn cache_dir(&self) -> Option<PathBuf> {
+    pub fn user_cache_dir(&self) -> Option<PathBuf> {
         let named = self.path("XDG_CACHE_HOME").filter(|directory| directory.is_absolute());
         named.or_else(|| Some(self.home.as_ref()?.join(".cache")))
     }

@@ -60,7 +60,8 @@ pub(crate) struct TokenServerCache {
 impl TokenServerCache {
     /// Reads nothing yet. With `is_enabled` false nothing is read or written at all.
     pub(crate) fn new(env: &Env, is_enabled: bool) -> TokenServerCache {
-        let path = env.cache_dir().filter(|_| is_enabled).map(|directory| directory.join(DIRECTORY).join(FILE_NAME));
+        let path =
+            env.user_cache_dir().filter(|_| is_enabled).map(|directory| directory.join(DIRECTORY).join(FILE_NAME));
         TokenServerCache { path, is_enabled, stored: OnceLock::new(), named_in_this_run: Mutex::default() }
     }
 

@@ -33,10 +33,10 @@ pub(crate) struct InspectedImage<'a> {
     /// The name as typed.
     name: &'a str,
     fetched: FetchedManifest,
-    content: InspectedContent,
+    content: ListOrConfig,
 }
 
-enum InspectedContent {
+enum ListOrConfig {
     /// A list, and the manifests of its images.
     List(Index, BTreeMap<Digest, Vec<u8>>),
     /// An image's configuration, and the platform in it.
@@ -57,7 +57,7 @@ pub(crate) fn fetch_image_or_list<'a>(
     match fetch::manifest(&source)? {
         ImageOrList::Image(_, fetched) => {
             let (config, platform) = fetch_config(registry, image, &fetched.bytes)?;
-            Ok(InspectedImage { name, fetched, content: InspectedContent::Image(config, platform) })
+            Ok(InspectedImage { name, fetched, content: ListOrConfig::Image(config, platform) })
         }
         ImageOrList::List(fetched) => {
             let index = Index::decode(&fetched.bytes).map_err(CommandError::invalid_document(&image))?;
@@ -78,7 +78,7 @@ pub(crate) fn fetch_image_or_list<'a>(
             };
             let manifests = tasks::run_parallel(registry.jobs(), &images, child).map_err(CommandError::combine)?;
             let manifests = manifests.into_iter().collect();
-            Ok(InspectedImage { name, fetched, content: InspectedContent::List(index, manifests) })
+            Ok(InspectedImage { name, fetched, content: ListOrConfig::List(index, manifests) })
         }
     }
 }
@@ -108,8 +108,8 @@ impl InspectedImage<'_> {
     /// The text for people.
     pub(crate) fn text(&self) -> Result<Vec<u8>, CommandError> {
         let text = match &self.content {
-            InspectedContent::List(index, manifests) => self.list_text(index, manifests),
-            InspectedContent::Image(_, platform) => self.image_text(platform),
+            ListOrConfig::List(index, manifests) => self.list_text(index, manifests),
+            ListOrConfig::Image(_, platform) => self.image_text(platform),
         };
         text.map(String::into_bytes).map_err(|error| self.served_error(error))
     }
@@ -159,7 +159,7 @@ impl InspectedImage<'_> {
         let mut document = Map::new();
         document.insert("name".to_owned(), json!(self.name));
         document.insert("digest".to_owned(), json!(self.fetched.digest.to_string()));
-        if let InspectedContent::Image(_, platform) = &self.content {
+        if let ListOrConfig::Image(_, platform) = &self.content {
             let members = [("os", &platform.os), ("architecture", &platform.architecture)];
             let members = members.into_iter().filter(|(_, value)| !value.is_empty());
             document.extend(members.map(|(name, value)| (name.to_owned(), json!(value))));
@@ -167,8 +167,8 @@ impl InspectedImage<'_> {
         let Value::Object(members) = json::parse(&self.fetched.bytes)? else { return Ok(Value::Object(document)) };
         for (name, value) in members.into_iter().filter(|(name, _)| !ADDED_MEMBERS.contains(&name.as_str())) {
             let value = match &self.content {
-                InspectedContent::List(index, manifests) if name == "manifests" => children_json(index, manifests)?,
-                InspectedContent::Image(config, _) if name == "config" && expand_config => config.clone(),
+                ListOrConfig::List(index, manifests) if name == "manifests" => children_json(index, manifests)?,
+                ListOrConfig::Image(config, _) if name == "config" && expand_config => config.clone(),
                 _ => value,
             };
             document.insert(name, value);

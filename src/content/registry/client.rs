@@ -121,11 +121,11 @@ impl RegistryClient {
     /// Connections for them are opened while the first request finds out the protocol of the registry, and while a
     /// token is requested.
     pub(crate) fn announce_parallel_requests(&self, repository: &Repository, expected: ExpectedConnections) {
-        self.session.expected_connections.add(repository.domain(), expected);
+        self.session.expected_connections.expect_at_least(repository.domain(), expected);
     }
 
     /// The deadline of an operation of several requests that begins now, if the user set one.
-    pub(crate) fn deadline(&self) -> Deadline {
+    pub(crate) fn open_ended_deadline(&self) -> Deadline {
         self.session.open_ended_deadline()
     }
 

@@ -34,13 +34,13 @@ impl ExpectedConnections {
 pub(crate) struct ExpectedConnectionsByRegistry(Mutex<BTreeMap<String, ExpectedConnections>>);
 
 impl ExpectedConnectionsByRegistry {
-    /// Adds what a part of the command expects. The larger number counts.
-    pub(crate) fn add(&self, registry: &str, more: ExpectedConnections) {
+    /// Raises what is expected to what a part of the command expects.
+    pub(crate) fn expect_at_least(&self, registry: &str, expected: ExpectedConnections) {
         let mut all = lock(&self.0);
         let known = all.entry(registry.to_owned()).or_default();
-        known.reads = known.reads.max(more.reads);
-        known.writes = known.writes.max(more.writes);
-        known.writes_follow |= more.writes_follow;
+        known.reads = known.reads.max(expected.reads);
+        known.writes = known.writes.max(expected.writes);
+        known.writes_follow |= expected.writes_follow;
     }
 
     fn for_registry(&self, registry: &str) -> ExpectedConnections {

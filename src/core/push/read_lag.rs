@@ -108,7 +108,7 @@ impl LagRetry<'_> {
             return Err(error);
         }
         self.note_retry(&error);
-        let mut waits = LagWaits::new(self.registry.deadline());
+        let mut waits = LagWaits::new(self.registry.open_ended_deadline());
         while is_lag(&error)
             && let Some(wait) = waits.next()
         {

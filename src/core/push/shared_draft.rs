@@ -53,7 +53,8 @@ pub(crate) fn publish(
     reread: &RereadEntries<'_>,
 ) -> Result<SharedPushOutcome, CommandError> {
     let requests_before = context.registry.requests();
-    let (mut is_second, mut is_announced, mut waits) = (false, false, LagWaits::new(context.registry.deadline()));
+    let (mut is_second, mut is_announced, mut waits) =
+        (false, false, LagWaits::new(context.registry.open_ended_deadline()));
     loop {
         let draft = assemble_draft(list, &entries);
         let is_elsewhere = |tag: &Reference| tag.repository() != list.repository();
@@ -75,7 +76,7 @@ pub(crate) fn publish(
         let changed = if is_second { None } else { reread(&entries)? };
         is_second = true;
         match (changed, waits.next()) {
-            (Some(changed), _) => (entries, waits) = (changed, LagWaits::new(context.registry.deadline())),
+            (Some(changed), _) => (entries, waits) = (changed, LagWaits::new(context.registry.open_ended_deadline())),
             (None, Some(wait)) => {
                 if !is_announced {
                     context.reporter.note(&read_lag::lag_note(list));

@@ -189,7 +189,7 @@ pub(super) fn remove_directory(
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
             remove_file_by_file(paths, lock, &target, is_unchanged)?;
-            delete_hidden(paths, name, hidden);
+            delete_hidden_and_sidecar(paths, name, hidden);
             return Ok(());
         }
         done => done.map_err(StoreError::io(REMOVE, &target))?,
@@ -203,11 +203,11 @@ pub(super) fn remove_directory(
         }
         let _ = directory::sync(paths.root());
     })?;
-    delete_hidden(paths, name, hidden);
+    delete_hidden_and_sidecar(paths, name, hidden);
     Ok(())
 }
 
-fn delete_hidden(paths: &Paths, name: &str, hidden: &Path) {
+fn delete_hidden_and_sidecar(paths: &Paths, name: &str, hidden: &Path) {
     let _ = fs::remove_file(paths.sidecar(name));
     let _ = fs::remove_dir_all(hidden);
 }

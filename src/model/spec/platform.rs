@@ -28,14 +28,14 @@ pub(super) fn with_canonical_spelling(platform: Platform) -> Platform {
     let (architecture, implied) = resolve_architecture_alias(&platform.architecture.to_lowercase());
     let variant = match platform.variant.as_str() {
         "" => implied,
-        given => variant_spelling(&architecture, given),
+        given => canonical_variant(&architecture, given),
     };
     let os = platform.normalized().os;
     Platform { os, architecture, variant, ..platform }
 }
 
 /// The canonical spelling of a variant: `v8` for `8` and `V8`.
-fn variant_spelling(architecture: &str, given: &str) -> String {
+fn canonical_variant(architecture: &str, given: &str) -> String {
     let is_known = |variant: &str| variants(architecture).contains(&variant);
     let lower = given.to_lowercase();
     let with_letter = format!("v{lower}");
