@@ -5,8 +5,8 @@ use ureq::unversioned::transport::Buffers;
 
 /// The first size of the input buffer, in bytes. It holds the response to most requests.
 const INPUT_SIZE_FIRST: usize = 8 * 1024;
-/// The first size of the output buffer, in bytes: the longest line of a head (see `connections::LINE_MAX`), and the
-/// longest record of TLS, which are 16 KiB and some bytes.
+/// The first size of the output buffer, in bytes: the longest line of a head (see `connections::LINE_BYTES_MAX`), and
+/// the longest record of TLS, which are 16 KiB and some bytes.
 const OUTPUT_SIZE_FIRST: usize = 18 * 1024;
 /// The size of the output buffer from the second piece of a body on, in bytes.
 const OUTPUT_SIZE_BODY: usize = 96 * 1024;

@@ -4,15 +4,15 @@
 use std::sync::Mutex;
 
 use super::{
-    DIFFERENCES, Difference, failures, fixture::Fixture, ours, pair, report, script::Script, transcript::Transcript,
+    DIFFERENCES, Difference, failures,
+    fixture::Fixture,
+    ours, pair, report,
+    script::{Script, script},
+    transcript::Transcript,
     undeclared,
 };
 use testkit::sandbox::{Tool, on_path};
 use testkit::skip::skipped;
-
-const fn script(name: &'static str, lines: &'static [&'static str]) -> Script {
-    Script { name, lines }
-}
 
 /// Each line is run by the other tool than the line before.
 pub(super) const SCRIPTS: &[Script] = &[

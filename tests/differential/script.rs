@@ -25,6 +25,11 @@ pub(super) struct Script {
     pub(super) lines: &'static [&'static str],
 }
 
+/// A script of these lines.
+pub(super) const fn script(name: &'static str, lines: &'static [&'static str]) -> Script {
+    Script { name, lines }
+}
+
 /// One line, understood; placeholders are filled in already.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Step {

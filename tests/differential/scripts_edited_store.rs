@@ -1,10 +1,6 @@
 //! Scripts about a store that somebody else has written in.
 
-use super::script::Script;
-
-const fn script(name: &'static str, lines: &'static [&'static str]) -> Script {
-    Script { name, lines }
-}
+use super::script::{Script, script};
 
 pub(super) const SCRIPTS: &[Script] = &[
     script(

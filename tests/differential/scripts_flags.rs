@@ -1,10 +1,6 @@
 //! Scripts about the command line itself: flags, counts of arguments, subcommands, references.
 
-use super::script::Script;
-
-const fn script(name: &'static str, lines: &'static [&'static str]) -> Script {
-    Script { name, lines }
-}
+use super::script::{Script, script};
 
 pub(super) const SCRIPTS: &[Script] = &[
     script("no-subcommand", &["?"]),

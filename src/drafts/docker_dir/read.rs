@@ -19,7 +19,8 @@ use crate::drafts::docker_dir::sidecar::{self, DirectoryAndSidecar, Sidecar};
 use crate::model::{DocumentError, Draft, Entry};
 use crate::reference::Reference;
 
-/// The number of further attempts to read an invalid file, and the pause between them.
+/// The number of further attempts to read a file that is invalid or missing, or a directory that changes meanwhile, and
+/// the pause between the attempts to read a file.
 const RETRIES_MAX: u32 = 10;
 const RETRY_PAUSE: Duration = Duration::from_millis(10);
 /// No further attempt begins after this time: a slow read does not become complete by a repetition.
@@ -192,10 +193,8 @@ fn retry_limits(error: &StoreError) -> Option<(u32, Duration)> {
         StoreError::InvalidEntry { path, source: DocumentError::IncompleteJson(_) } if was_changed_lately(path) => {
             Some((INCOMPLETE_RETRIES_MAX, INCOMPLETE_RETRY_TIME_MAX))
         }
-        StoreError::InvalidEntry { .. } => Some((RETRIES_MAX, RETRY_TIME_MAX)),
-        StoreError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
-            Some((RETRIES_MAX, RETRY_TIME_MAX))
-        }
+        StoreError::Io { source, .. } if source.kind() != io::ErrorKind::NotFound => None,
+        StoreError::InvalidEntry { .. } | StoreError::Io { .. } => Some((RETRIES_MAX, RETRY_TIME_MAX)),
         _ => None,
     }
 }
