@@ -18,7 +18,7 @@
 //! model                                               documents and specs as values
 //! location                                            where an image is: in a registry or in a layout
 //! reference, platform                                 leaves that parse names
-//! digest, secret, env, sanitize, suggest, sync, failure_kind, file_kind, io_message  leaves
+//! digest, secret, env, sanitize, suggest, sync, failure_kind, regular_file, io_message  leaves
 //! ```
 
 // No input may end the program: `make lint` refuses what could panic, and what truncates with it.
@@ -46,7 +46,6 @@ pub mod digest;
 pub mod drafts;
 pub mod env;
 pub mod failure_kind;
-pub mod file_kind;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -56,6 +55,7 @@ pub mod model;
 pub mod net;
 pub mod platform;
 pub mod reference;
+pub mod regular_file;
 pub mod sanitize;
 pub mod secret;
 pub mod suggest;

@@ -11,7 +11,7 @@ use docker_manifest::env::{self, Env};
 fn main() -> ExitCode {
     let env = Env::from_process();
     let arguments = env::raw_arguments();
-    if let Some(failure) = plugin::called_as_docker::pass_to_docker(&arguments, &env) {
+    if let Some(failure) = plugin::run_as_shim::pass_to_docker(&arguments, &env) {
         Streams::new(io::stdout(), io::stderr()).note(failure.text);
         return ExitCode::from(failure.exit_code);
     }

@@ -175,6 +175,7 @@ mod cases {
     mod args;
     mod attestation_referrers;
     mod auth;
+    mod blob_copies;
     mod check;
     mod ci_formats;
     mod ci_recipes;
@@ -182,21 +183,20 @@ mod cases {
     mod client_faults;
     mod client_fixture;
     mod client_tls;
-    mod clocks;
     mod color;
     mod completion;
     mod concurrency;
-    mod copy;
     mod copy_referrers;
-    mod counts;
     mod damaged_entries;
+    mod dependencies;
     mod direct_push;
     mod docker_on_extended_drafts;
     mod docs;
     mod draft_stores;
     mod drafts;
-    mod entry_names;
+    mod entry_selectors;
     mod error_data;
+    mod fake_clocks;
     mod fixture;
     mod from_files;
     mod full_disk;
@@ -207,6 +207,7 @@ mod cases {
     mod hostile_strings;
     #[path = "../common/in_process.rs"]
     mod in_process;
+    mod index_sources;
     mod inspect_check;
     mod inspect_flags;
     mod inspect_referrers;
@@ -216,9 +217,9 @@ mod cases {
     mod layout_referrers;
     mod layout_sources;
     mod layouts;
-    mod list_flags;
+    mod list_level_flags;
     mod locks;
-    mod logins;
+    mod login_failures;
     mod manifest_tool;
     mod migration_docs;
     mod non_utf8_paths;
@@ -232,16 +233,15 @@ mod cases {
     mod rate_limits;
     mod real_fixture;
     mod remote_digest;
+    mod request_counts;
     mod retries;
     mod secrets;
     mod shared_drafts;
     mod shell_init;
     mod shim;
-    mod sources;
-    mod supply_chain;
     mod templates;
     mod tls;
-    mod tls_docker;
+    mod tls_beside_docker;
     mod tool_specs;
-    mod two_registries;
+    mod two_registry_fixture;
 }

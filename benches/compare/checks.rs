@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::options::Options;
 use crate::ratios;
 use crate::results::{Key, Results, Sample};
-use crate::secure::TlsResults;
+use crate::tls::TlsResults;
 use crate::tools::{BASELINE, Job, OURS};
 
 /// Requests for an image may grow by this factor from the smaller list to the larger.

@@ -13,17 +13,17 @@
 
 mod checks;
 mod comparison;
+mod concurrency;
 mod copies;
-mod jobs;
 mod machine;
 mod measure;
 mod options;
 mod ratios;
+mod report;
 mod results;
-mod secure;
 mod seed;
 mod startup;
-mod table;
+mod tls;
 mod tools;
 
 use std::process::ExitCode;
@@ -67,10 +67,10 @@ fn run(options: &Options) -> Result<ExitCode, String> {
     let facts = machine::facts(&tools, &absent, options);
     let startup = startup::measure(&tools, options)?;
     let (plain, bounds) = plain(options, &tools)?;
-    let secure = secure::measure(options, &tools)?;
+    let secure = tls::measure(options, &tools)?;
     let copies = copies::measure(options, &tools)?;
     let check_results = checks::all(&plain, &secure, &copies, options);
-    let report = table::markdown(&table::Report {
+    let report = report::markdown(&report::Report {
         facts: &facts,
         startup: &startup,
         plain: &plain,
@@ -106,6 +106,6 @@ fn plain(options: &Options, tools: &[Tool]) -> Result<(Results, Vec<(usize, Samp
     let links = links.map_err(|error| error.to_string())?;
     let setup = Setup { links: &links, stock: &stock, login: None, env: &[], is_warm: false };
     let results = Comparison::new(options, tools, setup, "list").run(&comparison::TURNS);
-    let bounds = if options.has_part("jobs") { jobs::measure(options, tools, setup) } else { Vec::new() };
+    let bounds = if options.has_part("jobs") { concurrency::measure(options, tools, setup) } else { Vec::new() };
     Ok((results, bounds))
 }

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::auth::bearer::{self, RegistryAuth};
+use crate::auth::bearer_challenge::{self, RegistryAuth};
 use crate::auth::challenge::Challenge;
 use crate::auth::credentials::{Credential, CredentialStore};
 use crate::auth::registry_auth_state::{ChallengedRequest, RegistryAuthState, SendTokenRequest};
@@ -154,7 +154,7 @@ impl Authenticator {
             drop(token_lock);
             return offer_static_header(&registry_state, challenged, Some(header), refused_header);
         }
-        let realm = bearer::usable_realm(challenged, challenge, &credential, &self.redactor)?;
+        let realm = bearer_challenge::usable_realm(challenged, challenge, &credential, &self.redactor)?;
         let auth = RegistryAuth {
             registry_state: &registry_state,
             challenged,

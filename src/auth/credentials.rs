@@ -16,7 +16,7 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::{Map, Value};
 
-use crate::auth::config_json::{self, UnmergedValue};
+use crate::auth::config_json_merge::{self, UnmergedValue};
 use crate::auth::helper::{self, HelperCredentials, HelperError};
 use crate::env::Env;
 use crate::model::json;
@@ -271,7 +271,7 @@ pub(crate) fn read_object(bytes: &[u8]) -> Result<Map<String, Value>, String> {
     json::check_value_count(bytes).map_err(|error| error.to_string())?;
     match serde_json::Deserializer::from_slice(bytes).into_iter::<UnmergedValue>().next() {
         None | Some(Ok(UnmergedValue::Other(Value::Null))) => Ok(Map::new()),
-        Some(Ok(UnmergedValue::Object(members))) => Ok(config_json::merge_members(members)),
+        Some(Ok(UnmergedValue::Object(members))) => Ok(config_json_merge::merge_members(members)),
         Some(Ok(UnmergedValue::Other(_))) => Err("not a JSON object".to_owned()),
         // Reading into a Value fails only on the grammar, and these messages quote nothing of the text.
         Some(Err(error)) => Err(format!("not JSON: {error}")),

@@ -2,9 +2,9 @@
 //! 6750, RFC 9110 section 11).
 
 pub mod authenticator;
-pub mod bearer;
+pub mod bearer_challenge;
 pub mod challenge;
-pub mod config_json;
+pub mod config_json_merge;
 pub mod credentials;
 pub mod helper;
 pub mod registry_auth_state;

@@ -14,8 +14,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use crate::env::Env;
-use crate::file_kind::no_follow;
 use crate::net::url::{Origin, Url};
+use crate::regular_file::no_follow;
 use crate::sync::lock;
 
 const DIRECTORY: &str = "docker-manifest";

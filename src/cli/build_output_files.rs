@@ -11,9 +11,9 @@ use crate::core::build_outputs::BuildOutputs;
 use crate::core::error::CommandError;
 use crate::core::file_error::FileError;
 use crate::digest::Digest;
-use crate::file_kind::{FileKind, no_follow};
 use crate::model::build_output::{self, BuildOutput, BuiltImage, ImageSelection};
 use crate::reference::Repository;
+use crate::regular_file::{FileKind, no_follow};
 
 /// The maximum number of files in all directories of one command.
 const FILES_MAX: usize = 10_000;

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cli::args::{LocationArg, NetworkFlags, values};
-use crate::cli::interrupt_handler::InterruptHandler;
+use crate::cli::docker_interrupt::InterruptHandler;
 use crate::cli::output::{FetchProgress, Streams};
 use crate::content::registry::RegistryClient;
 use crate::core::CommandError;
 use crate::core::image_filters::LocationResult;
 use crate::core::image_source::ContentAccess;
-use crate::core::layouts::Layouts;
+use crate::core::open_layouts::Layouts;
 use crate::core::resolve::resolver::FetchEvent;
 use crate::drafts::DraftStore;
 use crate::drafts::docker_dir::{DockerManifestStore, StoreError};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::cli::args::{ArgsError, CliRequest, Command, ToolRequest};
 use crate::cli::context::Context;
-use crate::cli::interrupt_handler::InterruptHandler;
+use crate::cli::docker_interrupt::InterruptHandler;
 use crate::cli::output::Streams;
 use crate::cli::plugin::Action;
 use crate::cli::plugin::completion::{self, DraftLookups};
@@ -134,8 +134,10 @@ fn run_command(context: &Context, command: &Command) -> Result<u8, CommandError>
         Command::Push(args) => verbs::push::run(context, args),
         Command::Rm(args) => verbs::rm::run(context, args),
         Command::Shim(args) => return verbs::shim::run(context, args).map(|is_reached| u8::from(!is_reached)),
-        Command::ShellInit(args) => Ok(streams.data(plugin::shell::init_script(args.shell).as_bytes())?),
-        Command::Completion(args) => Ok(streams.data(plugin::shell::completion_script(args.shell).as_bytes())?),
+        Command::ShellInit(args) => Ok(streams.data(plugin::shell_functions::init_script(args.shell).as_bytes())?),
+        Command::Completion(args) => {
+            Ok(streams.data(plugin::shell_functions::completion_script(args.shell).as_bytes())?)
+        }
         Command::Man(args) => verbs::man::run(context, args),
         Command::Version(args) => verbs::version::run(context, args),
     };

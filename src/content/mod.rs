@@ -6,11 +6,11 @@
 mod error;
 pub mod oci_layout;
 pub mod registry;
-mod repository;
+mod registry_repository;
 mod source_and_sink;
 pub mod user_file_blob;
 
 pub use crate::location::Location;
 pub use error::{ContentError, LayoutError};
-pub use repository::RegistryRepository;
+pub use registry_repository::RegistryRepository;
 pub use source_and_sink::{ContentSink, ContentSource, Referrer};

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use crate::content::registry::BlobReader;
 use crate::digest::{Digest, Hasher};
-use crate::file_kind::{FileKind, open_regular};
 use crate::io_message::io_message;
 use crate::net::{RegistryError, RegistryErrorKind};
+use crate::regular_file::{FileKind, open_regular};
 
 /// A file whose digest and size are known.
 #[derive(Debug, Clone, PartialEq, Eq)]

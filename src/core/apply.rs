@@ -11,15 +11,15 @@ use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
 use crate::core::image_filters::{PlatformFilter, SourceFilter};
 use crate::core::image_source::ContentAccess;
-use crate::core::layouts::Layouts;
 use crate::core::list_metadata::ListEdits;
 use crate::core::list_names::ListNaming;
+use crate::core::open_layouts::Layouts;
 use crate::core::push::options::PushOptions;
-use crate::core::push::repositories::PushPlans;
+use crate::core::push::per_repository::PushPlans;
 use crate::core::push::tags::TagArg;
 use crate::core::requirements;
-use crate::core::resolve::assemble::{self, ListParts, ResolvedSources, UnresolvedSources};
 use crate::core::resolve::resolver::{FetchEvent, Resolver};
+use crate::core::resolve::spec_drafts::{self, ListParts, ResolvedSources, UnresolvedSources};
 use crate::core::resolve::unique_entry_names;
 use crate::location::Location;
 use crate::model::Draft;
@@ -75,7 +75,7 @@ impl<'a> ApplyRequest<'a> {
         let (mut built, mut errors) = (Vec::new(), Vec::new());
         for (number, spec) in self.names.specs.iter().enumerate() {
             let lists_of_spec: Vec<_> = lists.iter().copied().filter(|(list, _)| std::ptr::eq(*list, spec)).collect();
-            let source_index = assemble::named_source_index(access, spec, &self.names.repositories(&lists_of_spec))?;
+            let source_index = spec_drafts::named_source_index(access, spec, &self.names.repositories(&lists_of_spec))?;
             if let (Some(source), None) = (&spec.source, &source_index) {
                 (self.warn)(&format_args!("{source} does not exist any more: what only it contains is left out"));
             }

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use crate::core::error_parts::Description;
 use crate::failure_kind::FailureKind;
-use crate::file_kind::FileKind;
 use crate::model::build_output::{self, BuildOutputError};
 use crate::net::RegistryError;
+use crate::regular_file::FileKind;
 use crate::sanitize;
 
 /// A file that cannot be used. `file` is its name, with the position in it if there are several.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::auth::Access;
 use crate::content::registry::{FetchedManifest, ManifestName, RegistryClient};
 use crate::content::{ContentError, ContentSource, LayoutError, RegistryRepository};
-use crate::core::layouts::{Layouts, OpenLayout};
+use crate::core::open_layouts::{Layouts, OpenLayout};
 use crate::digest::Digest;
 use crate::location::{LayoutReference, Location};
 use crate::model::descriptor::Descriptor;

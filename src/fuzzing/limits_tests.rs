@@ -63,7 +63,7 @@ fn uses_all_shapes() -> bool {
 #[test]
 fn each_parser_keeps_within_its_memory() {
     if !uses_all_shapes() {
-        testkit::stderr::print_uncaptured(
+        testkit::uncaptured_output::print_uncaptured(
             "memory of the parsers: 3 of 9 shapes for each; make faults gives each all of them",
         );
     }

@@ -6,7 +6,7 @@ use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::entry::Entry;
 use crate::model::entry_key::EntryKey;
-use crate::model::source::{OpaqueDescriptor, SourceIndex};
+use crate::model::source_index::{OpaqueDescriptor, SourceIndex};
 use crate::platform::Platform;
 use crate::reference::Reference;
 

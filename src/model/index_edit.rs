@@ -13,7 +13,7 @@ use crate::model::json;
 use crate::model::manifest::ManifestKind;
 use crate::model::media_type::OCI_INDEX;
 use crate::model::raw_object::RawObject;
-use crate::model::source::SourceIndex;
+use crate::model::source_index::SourceIndex;
 use crate::platform::Platform;
 
 /// The maximum number of images that are counted in the nested indexes of one source.

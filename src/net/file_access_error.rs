@@ -3,8 +3,8 @@
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
-use crate::file_kind::innermost_existing;
 use crate::io_message::io_message;
+use crate::regular_file::innermost_existing;
 
 /// The error. If a permission is missing, it names the owner of the file or directory that denies access. If a file is
 /// in the place of a directory, it names the file.

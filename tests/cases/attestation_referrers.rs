@@ -6,13 +6,13 @@ use testkit::image::fixtures::buildx_image;
 use testkit::image::{Image, Index};
 use testkit::loopback::Registry;
 
-use super::two_registries;
+use super::two_registry_fixture;
 
 const ATTESTATION: &str = "application/vnd.docker.attestation.manifest.v1+json";
 
 /// The registry of images has two, one of which has an attestation.
 struct Fixture {
-    registries: two_registries::Fixture,
+    registries: two_registry_fixture::Fixture,
     images: [Image; 2],
     attestation: Image,
 }
@@ -38,7 +38,7 @@ impl Fixture {
         let list = Index::oci().image(&sbom).image(&statement).build();
         from.put_index("src", &images[0].digest().replace(':', "-"), &list);
         from.clear_requests();
-        let registries = two_registries::Fixture::with_registries(from, Registry::start());
+        let registries = two_registry_fixture::Fixture::with_registries(from, Registry::start());
         Fixture { registries, images, attestation: statement }
     }
 

@@ -3,9 +3,9 @@
 mod access_errors;
 mod interrupt;
 mod leftovers;
-mod read_only;
+mod read_only_registries;
 mod real;
-mod shared_entries;
+mod shared_draft_entries;
 
 use serde_json::{Value, json};
 use testkit::image::{DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, sha256};

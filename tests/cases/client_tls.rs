@@ -11,7 +11,7 @@ use testkit::loopback::{Fault, RedirectTarget, Registry, Rule};
 use testkit::relay::{Direction, Relay};
 
 use super::client_fixture::{Fixture, FixtureBuilder, amd64_image};
-use super::clocks::RecordingClock;
+use super::fake_clocks::RecordingClock;
 
 const LOOPBACK_NAMES: &[&str] = &["127.0.0.1", "0.0.0.0"];
 

@@ -11,7 +11,7 @@ use testkit::image::{Image, Index};
 use testkit::loopback::{Fault, Registry, Rule};
 use testkit::sandbox::Output;
 
-use super::two_registries::Fixture;
+use super::two_registry_fixture::Fixture;
 
 const NOTARY: &str = "application/vnd.cncf.notary.signature";
 const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";

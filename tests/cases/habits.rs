@@ -8,7 +8,7 @@ use testkit::loopback::{Bearer, Builder, GeneratedBlob, RecordedRequest, Registr
 use testkit::sandbox::{Output, Sandbox};
 
 use super::OURS;
-use super::two_registries::full_name;
+use super::two_registry_fixture::full_name;
 
 /// A registry with a habit and two images of each form in it, another one that is as they should be with two more, and
 /// a place to run in.

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use testkit::image::Image;
 use testkit::sandbox::Output;
 
-use super::clocks::{SharedClock, run_without_waiting};
+use super::fake_clocks::{SharedClock, run_without_waiting};
 use super::fixture::Fixture;
 
 const INDEX_TYPE: &str = "application/vnd.oci.image.index.v1+json";

@@ -12,7 +12,7 @@ use testkit::loopback::{Fault, Registry, Rule};
 use testkit::sandbox::Output;
 use testkit::schema::{Schemas, Validation};
 
-use super::{OURS, two_registries};
+use super::{OURS, two_registry_fixture};
 
 /// The schema of each command's output; the first is that of the command without further flags.
 const SCHEMAS: &[(&str, &[&str])] = &[
@@ -64,7 +64,7 @@ struct Fixture {
     schemas: Schemas,
     result: Validation,
     /// The registry of lists has no API for referrers.
-    registries: two_registries::Fixture,
+    registries: two_registry_fixture::Fixture,
 }
 
 impl Fixture {
@@ -72,7 +72,7 @@ impl Fixture {
         let fixture = Fixture {
             schemas: Schemas::in_directory(&directory()),
             result: Validation::default(),
-            registries: two_registries::Fixture::with_registries(
+            registries: two_registry_fixture::Fixture::with_registries(
                 Registry::start(),
                 Registry::builder().without_referrers().start(),
             ),

@@ -9,7 +9,7 @@ use testkit::image::fixtures::buildx_image;
 use testkit::loopback::Registry;
 
 use super::copy_referrers::{SBOM, Signed, artifact, has_written};
-use super::two_registries::Fixture;
+use super::two_registry_fixture::Fixture;
 
 impl Fixture {
     /// The signed index and what belongs to it, in a layout.

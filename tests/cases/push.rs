@@ -19,7 +19,7 @@ use testkit::image::{Image, sha256};
 use testkit::loopback::{RecordedRequest, Registry};
 use testkit::sandbox::Output;
 
-use super::two_registries::Fixture;
+use super::two_registry_fixture::Fixture;
 
 /// The repository that lists are pushed to.
 const TARGET: &str = "dst/app";

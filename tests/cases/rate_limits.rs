@@ -11,7 +11,7 @@ use testkit::loopback::{Fault, Registry, Rule};
 use testkit::sandbox::Sandbox;
 
 use super::client_fixture::{FixtureBuilder, digest, repository};
-use super::clocks::{SharedClock, run_without_waiting};
+use super::fake_clocks::{SharedClock, run_without_waiting};
 
 /// A registry that answers 20 requests a second.
 fn limited(clock: &Arc<SharedClock>) -> Registry {

@@ -2,8 +2,8 @@
 //! does not wait.
 
 mod bounds;
+mod commands;
 mod read_lag;
-mod verbs;
 
 use std::net::TcpListener;
 use std::sync::{Arc, mpsc};
@@ -18,7 +18,7 @@ use testkit::image::Image;
 use testkit::loopback::{Bearer, Fault, Registry, Rule};
 
 use super::client_fixture::{Fixture, FixtureBuilder, amd64_image, digest, lines, repository};
-use super::clocks::RecordingClock;
+use super::fake_clocks::RecordingClock;
 
 fn seeded() -> (Registry, Image) {
     let registry = Registry::start();

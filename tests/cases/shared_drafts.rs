@@ -1,10 +1,10 @@
 //! Shared drafts: lists that several machines build, each with entries of its own in the registry.
 
+mod child_pruning;
 mod clean_up;
 mod commands;
 mod counts;
 mod multi_machine;
-mod pruning;
 mod registries;
 mod untrusted_entries;
 mod waiting;
@@ -17,7 +17,7 @@ use testkit::image::Image;
 use testkit::loopback::{Registry, Rule};
 use testkit::sandbox::{Output, Sandbox};
 
-use super::clocks::RecordingClock;
+use super::fake_clocks::RecordingClock;
 use super::{OURS, in_process};
 
 /// The repository of the list, which has the images, too.

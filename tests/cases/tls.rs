@@ -1,6 +1,6 @@
 //! HTTPS with a real docker-registry on loopback: which certificates are trusted, and the errors of the others.
-//! Neither docker nor this program reads certs.d for loopback names, so the registry is named 0.0.0.0; `tls_docker`
-//! compares both programs.
+//! Neither docker nor this program reads certs.d for loopback names, so the registry is named 0.0.0.0;
+//! `tls_beside_docker` compares both programs.
 
 use std::fs;
 

@@ -1,7 +1,7 @@
 //! A registry with the catalogue, and the execution of scripts against it.
 
-use super::catalogue::{Catalogue, Pushable, catalogue};
 use super::script::{Script, Step, parse};
+use super::seed_content::{Catalogue, Pushable, catalogue};
 use super::transcript::{StepResult, Transcript};
 use base64::Engine as _;
 use serde_json::{Value, json};

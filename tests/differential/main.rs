@@ -5,15 +5,15 @@
 //! Golden copies of docker's output (`UPDATE_GOLDENS=1` writes them) replace docker where there is no docker client.
 
 mod alternating_tools;
-mod catalogue;
 mod differences;
 mod fixture;
 mod random_references;
 mod script;
-mod scripts_drafts;
+mod scripts_command_line;
+mod scripts_create_annotate;
 mod scripts_edited_store;
-mod scripts_flags;
-mod scripts_registry;
+mod scripts_inspect_push;
+mod seed_content;
 mod transcript;
 
 use differences::{DIFFERENCES, Difference};
@@ -34,7 +34,13 @@ fn ours() -> Tool {
 }
 
 fn scripts() -> Vec<Script> {
-    [scripts_flags::SCRIPTS, scripts_drafts::SCRIPTS, scripts_edited_store::SCRIPTS, scripts_registry::SCRIPTS].concat()
+    [
+        scripts_command_line::SCRIPTS,
+        scripts_create_annotate::SCRIPTS,
+        scripts_edited_store::SCRIPTS,
+        scripts_inspect_push::SCRIPTS,
+    ]
+    .concat()
 }
 
 /// The pair of registries: docker-registry, or, with a message, the test kit's own.

@@ -10,7 +10,7 @@ mod power_loss;
 
 use testkit::sandbox::{Sandbox, on_path};
 use testkit::skip::skipped;
-use testkit::stderr::print_uncaptured;
+use testkit::uncaptured_output::print_uncaptured;
 
 use crate::is_whole;
 use fixture::{Call, Case, Fixture, InjectedError, REMOVE_SIDECAR_DIR, calls, store_paths};

@@ -10,11 +10,11 @@
 
 mod case;
 mod commands;
+mod coverage;
 mod fixture;
 mod invariants;
 mod runner;
 mod setups;
-mod verbs;
 
 use std::collections::BTreeSet;
 

@@ -17,7 +17,7 @@ pub mod relay;
 pub mod sandbox;
 pub mod schema;
 pub mod skip;
-pub mod stderr;
 mod tcp_proxy;
 #[cfg(feature = "certificates")]
 pub mod token_server;
+pub mod uncaptured_output;

@@ -2,7 +2,7 @@
 //! its own, an environment of a few named variables, and a time limit that ends a client that hangs.
 
 mod command;
-mod docker;
+mod docker_on_path;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 pub use command::{HANG_TIMEOUT, Output, SandboxCommand};
-pub use docker::DockerOnPath;
+pub use docker_on_path::DockerOnPath;
 
 /// A hermetic home, docker configuration and environment; all of it is removed on drop.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, Command};
 
 use super::error::{ArgsError, ArgsErrorKind, ArgumentCount, FlagError};
-use super::{CliRequest, examples, help_lists, pflag, rules, suggestion};
+use super::{CliRequest, examples, flag_rules, help_lists, pflag, suggestion};
 
 /// Commands whose usage line in docker lacks `[OPTIONS]` although they have options.
 const WITHOUT_OPTIONS: [&str; 2] = ["create", "rm"];
@@ -51,7 +51,7 @@ impl Program<'_> {
         if options(verb).next().is_some() && !WITHOUT_OPTIONS.contains(&verb.get_name()) {
             usage.push_str(" [OPTIONS]");
         }
-        usage.push_str(&usage_positionals(verb, |positional| rules::is_required(verb, positional)));
+        usage.push_str(&usage_positionals(verb, |positional| flag_rules::is_required(verb, positional)));
         usage
     }
 

@@ -15,6 +15,7 @@ mod common_flags;
 mod csv;
 mod error;
 mod examples;
+mod flag_rules;
 mod globals;
 mod go_quote;
 mod help;
@@ -26,7 +27,6 @@ mod pflag;
 mod possible_values;
 mod query_verbs;
 mod reference_page;
-mod rules;
 mod setup_verbs;
 mod shared_drafts;
 mod suggestion;
@@ -142,11 +142,11 @@ fn parse_command(program: &help::Program<'_>, words: &[String]) -> Result<CliReq
     if scanned.wants_help {
         return Ok(CliRequest::Help { text: program.command_help(verb), requested: true });
     }
-    let count = rules::permitted_argument_count(verb, &scanned);
+    let count = flag_rules::permitted_argument_count(verb, &scanned);
     if !count.permits(scanned.positionals.len()) {
         return Err(program.count_error(verb, count));
     }
-    rules::check_flags(verb, &scanned).map_err(|flag| program.error(Some(verb), flag))?;
+    flag_rules::check_flags(verb, &scanned).map_err(|flag| program.error(Some(verb), flag))?;
     let words = std::iter::once(verb.get_name().to_owned()).chain(scanned.normal_form(verb));
     let matches = root.clone().try_get_matches_from(words);
     let command = matches.and_then(|matches| Command::from_arg_matches(&matches));

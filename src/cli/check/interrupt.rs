@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::cli::interrupt_handler::InterruptHandler;
+use crate::cli::docker_interrupt::InterruptHandler;
 use crate::cli::output::Streams;
 
 /// The exit code of a program that an interrupt ended.

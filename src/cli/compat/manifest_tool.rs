@@ -1,7 +1,7 @@
 //! Runs manifest-tool's commands, if the program is called by that name.
 
 use crate::cli::args::{BuildOutputFlags, NetworkFlags, PublishFlags, ToolCommand, ToolGlobals, ToolInspect, ToolPush};
-use crate::cli::compat::inspect;
+use crate::cli::compat::manifest_tool_inspect;
 use crate::cli::context::Context;
 use crate::cli::spec_files;
 use crate::cli::verbs::apply::{named_lists, publish_all};
@@ -69,7 +69,7 @@ impl ManifestTool<'_> {
         let ToolInspect { image, raw, expand_config } = args;
         let reference = image.reference()?;
         let registry = self.registry(Some(reference))?;
-        let shown = inspect::fetch_image_or_list(&registry, &image.typed, reference)?;
+        let shown = manifest_tool_inspect::fetch_image_or_list(&registry, &image.typed, reference)?;
         // The configuration is printed as JSON only.
         let text = if *raw || *expand_config { shown.json(*expand_config)? } else { shown.text()? };
         Ok(self.context.streams.data(&text)?)

@@ -1,4 +1,4 @@
 //! manifest-tool and mquery, by their own names.
 
-pub mod inspect;
 pub mod manifest_tool;
+pub mod manifest_tool_inspect;

@@ -1,10 +1,10 @@
 //! `inspect`: shows the draft of that name, or else what the registry has.
 //!
-//! `local` and `published` print docker's own output, which differs for the two. For our own formats both make an
+//! `draft` and `published` print docker's own output, which differs for the two. For our own formats both make an
 //! `InspectNode`, which `json`, `table` and `tree` print.
 
+mod draft;
 mod json;
-mod local;
 mod published;
 mod short_digests;
 mod table;
@@ -25,8 +25,8 @@ use crate::model::Draft;
 const INDENTATION: &str = "\t";
 
 pub(crate) fn run(context: &Context, args: &Inspect) -> Result<(), CommandError> {
-    let text = match local::find_content(context, args)? {
-        Some(content) => local::render(context, args, content)?,
+    let text = match draft::find_content(context, args)? {
+        Some(content) => draft::render(context, args, content)?,
         None if args.local => return Err(CommandError::NoSuchDraft(args.image.reference()?.to_string())),
         None => published::fetch_and_render(context, args)?,
     };
@@ -35,7 +35,7 @@ pub(crate) fn run(context: &Context, args: &Inspect) -> Result<(), CommandError>
 
 /// Shows a draft, wherever it comes from.
 pub(crate) fn show_draft(context: &Context, args: &Inspect, draft: Draft) -> Result<(), CommandError> {
-    let text = local::render(context, args, local::StoredContent::Draft(Box::new(draft)))?;
+    let text = draft::render(context, args, draft::StoredContent::Draft(Box::new(draft)))?;
     Ok(context.streams.data(&text)?)
 }
 

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use crate::cli::args::{Inspect, InspectFormat, InspectOutput};
 use crate::cli::context::Context;
-use crate::cli::inspect::{INDENTATION, format_node, local, note_other_matches, template, with_newline};
+use crate::cli::inspect::{INDENTATION, draft, format_node, note_other_matches, template, with_newline};
 use crate::core::error::CommandError;
 use crate::core::image_source::ImageSource;
 use crate::core::inspect::published::{self, Detail, PublishedContent, VerboseEntry};
@@ -82,7 +82,7 @@ fn docker_output(
         PublishedContent::List(fetched) if args.verbose => {
             let index = Index::decode(&fetched.bytes).map_err(served)?;
             let entries = published::verbose_entries(jobs, source, &index.manifests)?;
-            local::json_array(entries.into_iter().map(VerboseEntry::encode)).map_err(served)?
+            draft::json_array(entries.into_iter().map(VerboseEntry::encode)).map_err(served)?
         }
         PublishedContent::List(fetched) => {
             // Content that cannot be decoded as a list is an error.

@@ -4,11 +4,11 @@
 //! NAME` and completion put a word before NAME. Without docker there is no NAME, and every text has `docker-manifest`
 //! in place of `docker NAME`. (Measured with docker 28.2.2; `cli-plugins/manager` in docker/cli.)
 
-pub mod called_as_docker;
 pub mod completion;
 #[cfg(unix)]
 pub mod plugin_socket;
-pub mod shell;
+pub mod run_as_shim;
+pub mod shell_functions;
 
 use std::path::PathBuf;
 
@@ -66,8 +66,8 @@ const MQUERY: &str = "mquery";
 pub fn parse(argv: &[String]) -> Result<Invocation, ArgsError> {
     let (program, words) =
         argv.split_first().map_or((String::new(), argv), |(path, words)| (program_name(path), words));
-    let is_docker = program == called_as_docker::DOCKER;
-    let plugin_name = if is_docker { Some(called_as_docker::MANIFEST) } else { program.strip_prefix("docker-") };
+    let is_docker = program == run_as_shim::DOCKER;
+    let plugin_name = if is_docker { Some(run_as_shim::MANIFEST) } else { program.strip_prefix("docker-") };
     let names = ProgramNames { file_name: &program, plugin_name };
     match program.as_str() {
         MANIFEST_TOOL => return Ok(names.invocation(false, Action::ManifestTool(words.to_vec()))),

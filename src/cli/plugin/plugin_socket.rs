@@ -8,7 +8,7 @@ use std::io;
 use std::os::unix::net::UnixStream;
 use std::thread;
 
-use crate::cli::interrupt_handler::InterruptHandler;
+use crate::cli::docker_interrupt::InterruptHandler;
 use crate::env::Env;
 
 /// The exit code of a program that an interrupt ended. Docker's own plugins use it too.

@@ -1,6 +1,6 @@
 //! The exit code of a failed command. `ArgsError::exit_code` is that of a malformed command line. An interrupted
 //! command has 130 (`check/interrupt.rs`, `plugin/plugin_socket.rs`), and a shim that cannot run docker has a shell's
-//! codes (`plugin/called_as_docker.rs`).
+//! codes (`plugin/run_as_shim.rs`).
 
 use crate::core::error::CommandError;
 use crate::core::error_parts::PartialResult;

@@ -15,8 +15,8 @@ use crate::core::error_parts::PartialResult;
 use crate::core::image_source::ContentAccess;
 use crate::core::push::options::{PushContext, PushOptions};
 use crate::core::push::outcome::PushOutcome;
+use crate::core::push::per_repository;
 use crate::core::push::reporter::{PushReporter, TransferProgress};
-use crate::core::push::repositories;
 use crate::core::push::to_layout::LayoutPush;
 use crate::core::push::to_registries::PreparedPush;
 use crate::model::Draft;
@@ -52,7 +52,7 @@ pub(crate) fn publish(
     let replaces = draft.remote_digest.clone().filter(|_| origin == DraftOrigin::Published && !flags.by_digest);
     let mut options = PushOptions { replaces, ..options };
     let reporter = Reporter { context, is_quiet: flags.quiet, is_verbose: flags.verbose };
-    let by_digest = flags.by_digest.then(|| repositories::named_by_digest(draft, options.list_format)).transpose()?;
+    let by_digest = flags.by_digest.then(|| per_repository::named_by_digest(draft, options.list_format)).transpose()?;
     if by_digest.is_some() {
         options.tags.clear();
     }

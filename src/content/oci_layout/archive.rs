@@ -14,7 +14,7 @@ use flate2::read::MultiGzDecoder;
 
 use crate::content::error::LayoutError;
 use crate::content::oci_layout::tar_reader::{self, ArchiveMembers, MemberCache, TarError};
-use crate::file_kind::open_regular;
+use crate::regular_file::open_regular;
 use crate::sync::{lock, wait};
 
 /// A gzip archive may expand to this many times its size.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::content::error::LayoutError;
 use crate::content::oci_layout::archive::{Archive, OpenFile};
 use crate::digest::Digest;
-use crate::file_kind::open_regular;
+use crate::regular_file::open_regular;
 
 /// Where the files are.
 pub(super) enum LayoutFiles {

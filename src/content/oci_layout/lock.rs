@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::content::error::LayoutError;
 use crate::content::oci_layout::staged_file::device_and_inode;
-use crate::file_kind::no_follow;
+use crate::regular_file::no_follow;
 
 /// How often a wait checks whether the lock is free.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);

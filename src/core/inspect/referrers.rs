@@ -9,7 +9,7 @@ use crate::core::image_filters::ReferrersPolicy;
 use crate::core::inspect::node::{ImageContents, InspectNode, NodeContents};
 use crate::core::referrers::FoundReferrer;
 use crate::core::referrers::discover::{ReferrerDiscovery, Subject};
-use crate::core::referrers::origins::SingleOrigin;
+use crate::core::referrers::searched_places::SingleOrigin;
 use crate::digest::Digest;
 use crate::model::DocumentError;
 

@@ -7,7 +7,7 @@ use crate::content::ContentSource;
 use crate::content::registry::Blob;
 use crate::core::error::CommandError;
 use crate::core::image_source::ContentOrigin;
-use crate::core::layouts::OpenLayout;
+use crate::core::open_layouts::OpenLayout;
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::reference::Repository;

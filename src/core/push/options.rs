@@ -4,7 +4,7 @@ use crate::content::registry::RegistryClient;
 use crate::core::error_parts::SpecOrigin;
 use crate::core::image_filters::{PlatformFilter, ReferrerFilter};
 use crate::core::image_source::ContentAccess;
-use crate::core::layouts::Layouts;
+use crate::core::open_layouts::Layouts;
 use crate::core::push::reporter::PushReporter;
 use crate::core::push::tags::TagArg;
 use crate::core::requirements::Requirements;

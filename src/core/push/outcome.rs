@@ -243,7 +243,7 @@ impl PushOutcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::layouts::Layouts;
+    use crate::core::open_layouts::Layouts;
     use crate::model::index::ListFormat;
     use crate::model::manifest::ImageFormat;
     use crate::platform::Platform;

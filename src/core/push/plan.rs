@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::error::CommandError;
 use crate::core::image_source::ContentOrigin;
-use crate::core::layouts::Layouts;
 use crate::core::manifest_blobs;
+use crate::core::open_layouts::Layouts;
 use crate::core::push::blob_collector::{BlobCollector, PlannedBlob, archive_dependencies};
 use crate::core::push::tags;
 use crate::core::referrers::CollectedReferrer;

@@ -7,9 +7,9 @@ use crate::content::registry::{ManifestName, RegistryClient};
 use crate::core::error::CommandError;
 use crate::core::push::options::PushContext;
 use crate::core::push::outcome::ReadBackCounts;
+use crate::core::push::per_repository::PushPlans;
 use crate::core::push::plan::PushPlan;
 use crate::core::push::read_back::ReadBack;
-use crate::core::push::repositories::PushPlans;
 use crate::digest::Digest;
 use crate::reference::Reference;
 

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::content::registry::{FetchedManifest, ManifestName};
 use crate::core::error::CommandError;
 use crate::core::image_filters::ReferrersPolicy;
-use crate::core::referrers::origins::{REFERRERS_MAX, ReferrerOrigins};
+use crate::core::referrers::searched_places::{REFERRERS_MAX, ReferrerOrigins};
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::index::Index;

@@ -12,7 +12,7 @@ use crate::core::resolve::resolved_source::{
 };
 use crate::core::resolve::selection::{self, SelectedChild};
 use crate::model::index::Index;
-use crate::model::source::SourceIndex;
+use crate::model::source_index::SourceIndex;
 use crate::model::{Draft, Entry};
 use crate::platform::Platform;
 use crate::reference::Reference;

@@ -1,7 +1,7 @@
 //! Decides the order of a list: that of the sources for a new draft, that of a source index that has changed for an
 //! existing one, and that of the index for a spec that takes all of it.
 //!
-//! `opaque_descriptors` puts each source into the order of its index. `model::list_items` completes an order that does
+//! `opaque_descriptors` puts each source into the order of its index. `model::draft_order` completes an order that does
 //! not name all entries.
 
 use std::collections::{BTreeMap, BTreeSet};

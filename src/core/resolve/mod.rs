@@ -1,12 +1,10 @@
 //! Resolves references to images: fetching, walking indexes, selecting platforms, amending drafts.
 
 pub mod amend;
-pub mod assemble;
 mod attestations;
 mod children;
 pub(crate) mod entries_of_same_image;
 pub mod fetch;
-pub(crate) mod index_leaves;
 pub(crate) mod list_order;
 pub mod new_draft;
 mod opaque_descriptors;
@@ -14,5 +12,6 @@ pub mod previous_entries;
 pub mod resolved_source;
 pub mod resolver;
 pub mod selection;
+pub mod spec_drafts;
 pub mod spec_entry;
 pub(crate) mod unique_entry_names;

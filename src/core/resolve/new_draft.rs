@@ -4,7 +4,7 @@ use crate::content::registry::RegistryClient;
 use crate::core::error::CommandError;
 use crate::core::image_filters::SourceFilter;
 use crate::core::image_source::ContentAccess;
-use crate::core::layouts::Layouts;
+use crate::core::open_layouts::Layouts;
 use crate::core::resolve::amend;
 use crate::core::resolve::list_order;
 use crate::core::resolve::previous_entries::{PreviousDescriptors, SourceChange};

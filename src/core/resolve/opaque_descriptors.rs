@@ -7,14 +7,14 @@ use crate::content::registry::Blob;
 use crate::core::error::CommandError;
 use crate::core::image_filters::SourceFilter;
 use crate::core::image_source::ImageSource;
+use crate::core::index_leaves::{Leaf, leaves};
 use crate::core::manifest_blobs;
-use crate::core::resolve::index_leaves::{Leaf, leaves};
 use crate::core::resolve::resolved_source::ResolvedSource;
 use crate::core::resolve::selection::{is_opaque, selects_descriptor};
 use crate::digest::Digest;
 use crate::location::Location;
 use crate::model::descriptor::Descriptor;
-use crate::model::source::OpaqueDescriptor;
+use crate::model::source_index::OpaqueDescriptor;
 use crate::model::{Entry, EntryKey};
 use crate::sanitize;
 

@@ -10,7 +10,7 @@ use crate::location::Location;
 use crate::model::descriptor::Descriptor;
 use crate::model::entry::is_attestation;
 use crate::model::index::Index;
-use crate::model::source::{OpaqueDescriptor, SourceIndex};
+use crate::model::source_index::{OpaqueDescriptor, SourceIndex};
 use crate::model::{Draft, Entry, EntryKey, media_type};
 use crate::platform::Platform;
 use crate::reference::Reference;

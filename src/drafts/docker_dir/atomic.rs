@@ -8,8 +8,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::drafts::docker_dir::checked_access;
-use crate::drafts::docker_dir::directory;
 use crate::drafts::docker_dir::directory_handle::DirectoryHandle;
+use crate::drafts::docker_dir::directory_operations;
 use crate::drafts::docker_dir::error::{MOVE_INTO_PLACE, REMOVE, StoreError};
 use crate::drafts::docker_dir::lock::Lock;
 use crate::drafts::docker_dir::paths::Paths;
@@ -60,7 +60,7 @@ pub(super) fn apply_changes<'a>(
                 applied.0.push(staged);
             }
             target.directory.sync()?;
-            target.parents.iter().try_for_each(|path| directory::sync(path))
+            target.parents.iter().try_for_each(|path| directory_operations::sync(path))
         })
     });
     match result {
@@ -156,18 +156,19 @@ impl AppliedChanges<'_> {
 /// Stages a list with all its files, synced. It gets its name by one rename, [`move_into_place`].
 pub(super) fn stage_directory(paths: &Paths, lock: &Lock, files: &Files) -> Result<PathBuf, StoreError> {
     let staged = lock.staging()?.join("list");
-    directory::create_checked(paths, &staged)?;
+    directory_operations::create_checked(paths, &staged)?;
     for (name, bytes) in files {
         write_file(&staged.join(name), bytes)?;
     }
-    directory::sync(&staged)?;
+    directory_operations::sync(&staged)?;
     Ok(staged)
 }
 
 /// Renames a staged list to its name.
 pub(super) fn move_into_place(paths: &Paths, staged: &Path, target: &Path) -> Result<(), StoreError> {
     fs::rename(staged, target).map_err(StoreError::io(MOVE_INTO_PLACE, target))?;
-    let synced = directory::sync(paths.root()).and_then(|()| directory::sync_parent(paths.root()));
+    let synced =
+        directory_operations::sync(paths.root()).and_then(|()| directory_operations::sync_parent(paths.root()));
     synced.inspect_err(|_| {
         let _ = fs::rename(target, staged);
     })
@@ -195,13 +196,13 @@ pub(super) fn remove_directory(
         done => done.map_err(StoreError::io(REMOVE, &target))?,
     }
     let checked = is_unchanged(hidden).and_then(|same| if same { Ok(()) } else { Err(StoreError::race(&target)) });
-    checked.and_then(|()| directory::sync(paths.root())).inspect_err(|_| {
+    checked.and_then(|()| directory_operations::sync(paths.root())).inspect_err(|_| {
         // If docker has created the directory again, because each of its writes does, its newer files stay and the
         // others are added.
         if fs::rename(hidden, &target).is_err() {
             restore_files(hidden, &target);
         }
-        let _ = directory::sync(paths.root());
+        let _ = directory_operations::sync(paths.root());
     })?;
     delete_hidden_and_sidecar(paths, name, hidden);
     Ok(())
@@ -233,16 +234,16 @@ fn remove_file_by_file(
     let checked =
         applied.and_then(|()| if contents(hidden)? == files { Ok(()) } else { Err(StoreError::race(target)) });
     let removed = checked.and_then(|()| fs::remove_dir(target).map_err(StoreError::io(REMOVE, target)));
-    removed.and_then(|()| directory::sync(paths.root())).inspect_err(|_| {
+    removed.and_then(|()| directory_operations::sync(paths.root())).inspect_err(|_| {
         let _ = fs::create_dir(target);
         restore_files(hidden, target);
-        let _ = directory::sync(target).and_then(|()| directory::sync(paths.root()));
+        let _ = directory_operations::sync(target).and_then(|()| directory_operations::sync(paths.root()));
     })
 }
 
 /// The files of a directory with their bytes; `None` for the bytes of a file that cannot be read.
 fn contents(directory: &Path) -> Result<BTreeMap<String, Option<Vec<u8>>>, StoreError> {
-    let names = directory::names(directory)?.unwrap_or_default();
+    let names = directory_operations::names(directory)?.unwrap_or_default();
     let read = |name: &String| {
         checked_access::read(&directory.join(name), checked_access::FILE_BYTES_MAX).ok().map(|(bytes, _)| bytes)
     };
@@ -251,7 +252,7 @@ fn contents(directory: &Path) -> Result<BTreeMap<String, Option<Vec<u8>>>, Store
 
 /// Moves files to names that do not exist.
 fn restore_files(hidden: &Path, target: &Path) {
-    for name in directory::names(hidden).ok().flatten().unwrap_or_default() {
+    for name in directory_operations::names(hidden).ok().flatten().unwrap_or_default() {
         let (from, to) = (hidden.join(&name), target.join(&name));
         // Unlike a rename, a link replaces nothing.
         if fs::hard_link(&from, &to).is_err() && !to.exists() {

@@ -6,7 +6,7 @@ use std::io::{ErrorKind, Read};
 use std::path::Path;
 
 use crate::drafts::docker_dir::error::StoreError;
-use crate::file_kind::{FileKind, no_follow};
+use crate::regular_file::{FileKind, no_follow};
 
 /// The maximum size of a file that is read, in bytes. An entry has a few thousand.
 pub(super) const FILE_BYTES_MAX: u64 = 64 << 20;

@@ -8,7 +8,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::drafts::docker_dir::directory;
+use crate::drafts::docker_dir::directory_operations;
 use crate::drafts::docker_dir::error::{MOVE_INTO_PLACE, StoreError};
 
 /// A directory, and the path that it was opened by.
@@ -49,7 +49,7 @@ impl DirectoryHandle {
         #[cfg(not(unix))]
         let metadata = fs::symlink_metadata(&self.path);
         let found = metadata
-            .map(|metadata| directory::identity(&metadata))
+            .map(|metadata| directory_operations::identity(&metadata))
             .map_err(StoreError::io(MOVE_INTO_PLACE, &self.path))?;
         if found == identity { Ok(()) } else { Err(StoreError::race(&self.path)) }
     }
@@ -94,7 +94,7 @@ impl DirectoryHandle {
     /// Syncs the directory.
     pub(super) fn sync(&self) -> Result<(), StoreError> {
         #[cfg(unix)]
-        return directory::ignore_unsupported(self.handle.sync_all(), &self.path);
+        return directory_operations::ignore_unsupported(self.handle.sync_all(), &self.path);
         #[cfg(not(unix))]
         directory::sync(&self.path)
     }

@@ -9,7 +9,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::drafts::docker_dir::checked_access;
-use crate::drafts::docker_dir::directory;
+use crate::drafts::docker_dir::directory_operations;
 
 /// The number of hexadecimal digits of a draft id.
 const DRAFT_ID_DIGITS: usize = 32;
@@ -50,7 +50,7 @@ pub(super) fn read(file: &[u8]) -> String {
 
 /// Whether any entry in a directory has this draft id. A file that cannot be read has none.
 pub(super) fn is_in_directory(directory: &Path, id: &str) -> bool {
-    let names = directory::names(directory).ok().flatten().unwrap_or_default();
+    let names = directory_operations::names(directory).ok().flatten().unwrap_or_default();
     let files = names
         .iter()
         .filter_map(|name| checked_access::read(&directory.join(name), checked_access::FILE_BYTES_MAX).ok());

@@ -79,6 +79,6 @@ fn change_keeps_the_file_name_of_an_entry() {
     fs::rename(directory.join("h.x_b-latest"), directory.join("zzz")).unwrap();
     add(&store, "h.x/l", &[entry("h.x/b", "arm64"), entry("h.x/c", "s390x")]).unwrap();
     assert_eq!(images(&store, "h.x/l").unwrap(), ["h.x/b:latest", "h.x/c:latest", "h.x/b:latest"]);
-    let names = directory::names(&directory).unwrap().unwrap();
+    let names = directory_operations::names(&directory).unwrap().unwrap();
     assert_eq!(names, ["h.x_b-latest", "h.x_c-latest", "zzz"]);
 }

@@ -4,9 +4,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::failure_kind::FailureKind;
-use crate::file_kind::FileKind;
 use crate::io_message::io_message;
 use crate::model::DocumentError;
+use crate::regular_file::FileKind;
 
 /// Why a draft cannot be read or changed. The draft itself has not changed.
 #[derive(Debug, thiserror::Error)]

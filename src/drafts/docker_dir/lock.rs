@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::drafts::docker_dir::checked_access;
-use crate::drafts::docker_dir::directory;
+use crate::drafts::docker_dir::directory_operations;
 use crate::drafts::docker_dir::error::StoreError;
 use crate::drafts::docker_dir::paths::Paths;
 
@@ -41,7 +41,7 @@ impl Lock {
         limit: Option<Duration>,
     ) -> Result<Lock, StoreError> {
         let path = paths.lock(name);
-        directory::create_checked(paths, &paths.locks())?;
+        directory_operations::create_checked(paths, &paths.locks())?;
         let started = Instant::now();
         let mut has_notified = false;
         let mut file = loop {
@@ -70,13 +70,13 @@ impl Lock {
 
     /// The directory for staged files, which is created if it does not exist.
     pub(super) fn staging(&self) -> Result<&Path, StoreError> {
-        directory::create_checked(&self.paths, &self.staging)?;
+        directory_operations::create_checked(&self.paths, &self.staging)?;
         Ok(&self.staging)
     }
 
     /// The path to which a removed directory is moved. It is that of the staging directory, which must not exist.
     pub(super) fn removal_target(&self) -> Result<&Path, StoreError> {
-        directory::create_checked(&self.paths, &self.paths.staging_area())?;
+        directory_operations::create_checked(&self.paths, &self.paths.staging_area())?;
         Ok(&self.staging)
     }
 

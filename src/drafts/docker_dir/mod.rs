@@ -8,11 +8,12 @@
 
 mod atomic;
 mod checked_access;
-mod directory;
 mod directory_handle;
+mod directory_operations;
 mod docker_names;
 mod draft_id;
 mod error;
+mod format_3_members;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod lock;
@@ -20,7 +21,6 @@ mod paths;
 mod read;
 mod removable_directory;
 mod sidecar;
-mod sidecar_v3;
 mod stored_draft;
 mod sweep;
 mod write;

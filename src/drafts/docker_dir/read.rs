@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::drafts::docker_dir::atomic::Files;
 use crate::drafts::docker_dir::checked_access;
-use crate::drafts::docker_dir::directory;
+use crate::drafts::docker_dir::directory_operations;
 use crate::drafts::docker_dir::docker_names;
 use crate::drafts::docker_dir::draft_id;
 use crate::drafts::docker_dir::error::StoreError;
@@ -50,7 +50,7 @@ pub(super) struct DirectoryContents {
 impl DirectoryContents {
     /// Whether the directory at this path is the one that was read, with unchanged content. It may have been moved.
     pub(super) fn is_unchanged_since_read(&self, directory: &Path) -> Result<bool, StoreError> {
-        let names = directory::names(directory)?.unwrap_or_default();
+        let names = directory_operations::names(directory)?.unwrap_or_default();
         if sidecar::identity(directory)?.as_ref() != Some(&self.identity) || !names.iter().eq(self.files.keys()) {
             return Ok(false);
         }
@@ -232,7 +232,7 @@ pub(super) fn read_entries(
     if checked_access::directory_metadata(directory)?.is_none() {
         return Ok(false);
     }
-    let Some(names) = directory::names(directory)? else { return Ok(false) };
+    let Some(names) = directory_operations::names(directory)? else { return Ok(false) };
     let mut remaining = limit;
     for name in names {
         let path = directory.join(&name);

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use crate::drafts::docker_dir::atomic::Files;
 use crate::drafts::docker_dir::checked_access;
-use crate::drafts::docker_dir::directory;
+use crate::drafts::docker_dir::directory_operations;
 use crate::drafts::docker_dir::docker_names::{self, StoredName};
 use crate::drafts::docker_dir::error::StoreError;
 use crate::drafts::docker_dir::paths::Paths;
@@ -72,7 +72,7 @@ pub(super) fn read(paths: &Paths, name: &str) -> Result<Option<RemovableDirector
 
 /// Reads the files of a directory. Refuses a file that is not known to be an entry.
 fn read_files(directory: &Path) -> Result<Option<BTreeMap<String, RemovableFile>>, StoreError> {
-    let Some(names) = directory::names(directory)? else { return Ok(None) };
+    let Some(names) = directory_operations::names(directory)? else { return Ok(None) };
     let mut remaining = DRAFT_BYTES_MAX;
     let mut files = BTreeMap::new();
     for name in names {

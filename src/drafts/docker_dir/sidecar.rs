@@ -12,11 +12,11 @@ use serde_json::Value;
 
 use crate::digest::Digest;
 use crate::drafts::docker_dir::checked_access;
-use crate::drafts::docker_dir::directory;
+use crate::drafts::docker_dir::directory_operations;
 use crate::drafts::docker_dir::draft_id;
 use crate::drafts::docker_dir::error::StoreError;
+use crate::drafts::docker_dir::format_3_members::SidecarV3;
 use crate::drafts::docker_dir::paths::Paths;
-use crate::drafts::docker_dir::sidecar_v3::SidecarV3;
 use crate::model::descriptor::Descriptor;
 use crate::model::json::{self, Members};
 use crate::model::{DocumentError, Draft, Entry};
@@ -136,7 +136,7 @@ fn read_sidecar(paths: &Paths, name: &str) -> Result<Option<(u64, Value, Sidecar
 /// The identity of a directory; `None` if it does not exist, or cannot exist.
 pub(super) fn identity(path: &Path) -> Result<Option<String>, StoreError> {
     match path.symlink_metadata() {
-        Ok(metadata) => Ok(Some(directory::identity(&metadata))),
+        Ok(metadata) => Ok(Some(directory_operations::identity(&metadata))),
         Err(error) if is_absent(&error) => Ok(None),
         Err(error) => Err(StoreError::io("look at", path)(error)),
     }

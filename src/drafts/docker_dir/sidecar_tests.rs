@@ -6,7 +6,7 @@ use crate::digest::Digest;
 use crate::model::EntryKey;
 use crate::model::descriptor::Descriptor;
 use crate::model::draft::ListItem;
-use crate::model::source::{OpaqueDescriptor, SourceIndex};
+use crate::model::source_index::{OpaqueDescriptor, SourceIndex};
 
 const SIDECAR: &str = "manifests/.docker-manifest/lists/h.x_l-latest";
 

@@ -4,7 +4,7 @@
 use std::time::SystemTime;
 
 use crate::drafts::docker_dir::checked_access;
-use crate::drafts::docker_dir::directory;
+use crate::drafts::docker_dir::directory_operations;
 use crate::drafts::docker_dir::docker_names::{self, StoredName};
 use crate::drafts::docker_dir::error::StoreError;
 use crate::drafts::docker_dir::paths::Paths;
@@ -61,7 +61,7 @@ pub(super) fn read(paths: &Paths, name: &StoredName) -> Result<Option<StoredDraf
 
 /// The names of the directories and files below the root, except ours.
 pub(super) fn visible_names(paths: &Paths) -> Result<Vec<String>, StoreError> {
-    let mut names = directory::names(paths.root())?.unwrap_or_default();
+    let mut names = directory_operations::names(paths.root())?.unwrap_or_default();
     names.retain(|name| !name.starts_with('.'));
     Ok(names)
 }

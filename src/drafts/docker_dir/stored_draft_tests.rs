@@ -203,7 +203,7 @@ fn sweep_deletes_leftovers_and_keeps_what_is_in_use() {
         fs::create_dir_all(ours.join(format!("staging/h.x_{list}-latest/removed"))).unwrap();
     }
     store.sweep().unwrap();
-    let names = |directory: &str| directory::names(&ours.join(directory)).unwrap().unwrap();
+    let names = |directory: &str| directory_operations::names(&ours.join(directory)).unwrap().unwrap();
     assert_eq!(names("staging"), [""; 0]);
     assert_eq!(names("lists"), ["h.x_busy-latest", "h.x_here-latest"]);
     assert_eq!(names("locks"), ["h.x_busy-latest", "h.x_here-latest"]);

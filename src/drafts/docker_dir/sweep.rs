@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::drafts::docker_dir::checked_access;
-use crate::drafts::docker_dir::directory;
+use crate::drafts::docker_dir::directory_operations;
 use crate::drafts::docker_dir::error::StoreError;
 use crate::drafts::docker_dir::lock::Lock;
 use crate::drafts::docker_dir::paths::Paths;
@@ -62,5 +62,5 @@ fn names_in(paths: &Paths, directory: &Path) -> Result<Vec<String>, StoreError> 
     {
         return Ok(Vec::new());
     }
-    Ok(directory::names(directory)?.unwrap_or_default())
+    Ok(directory_operations::names(directory)?.unwrap_or_default())
 }

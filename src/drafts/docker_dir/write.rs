@@ -7,8 +7,8 @@ use std::path::Path;
 
 use crate::drafts::docker_dir::atomic::{self, DirectoryChanges, FileChange, Files};
 use crate::drafts::docker_dir::checked_access;
-use crate::drafts::docker_dir::directory;
 use crate::drafts::docker_dir::directory_handle::DirectoryHandle;
+use crate::drafts::docker_dir::directory_operations;
 use crate::drafts::docker_dir::docker_names;
 use crate::drafts::docker_dir::draft_id;
 use crate::drafts::docker_dir::error::StoreError;
@@ -21,7 +21,7 @@ use crate::reference::Reference;
 
 /// The change that writes a sidecar over its present content.
 fn sidecar_changes<'a>(paths: &Paths, name: &'a str, sidecar: &Sidecar) -> Result<DirectoryChanges<'a>, StoreError> {
-    directory::create_checked(paths, &paths.sidecars())?;
+    directory_operations::create_checked(paths, &paths.sidecars())?;
     let path = paths.sidecar(name);
     let before = match checked_access::read(&path, checked_access::FILE_BYTES_MAX) {
         Ok((bytes, _)) => Some(bytes.into()),

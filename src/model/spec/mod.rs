@@ -8,10 +8,10 @@
 //! text of each scalar as written (the tag `1.0` is not a number) and the position of each key and value for its
 //! errors.
 
-mod arguments;
 mod error;
+mod from_args;
 mod node_reader;
-mod platform;
+mod platform_check;
 mod positions;
 mod spec_reader;
 mod variables;
@@ -30,8 +30,8 @@ mod tests;
 use std::collections::BTreeMap;
 use std::fmt;
 
-pub use arguments::{ArgumentsError, from_args};
 pub use error::{SpecError, SpecErrorKind, SpecSuggestion};
+pub use from_args::{ArgumentsError, from_args};
 pub(crate) use spec_reader::{ATTESTATIONS_POLICIES, LIST_FORMATS};
 pub use write::write;
 
@@ -154,7 +154,7 @@ impl SpecEntry {
 
 /// Whether a platform needs `force` to be published as it is: it is unknown, or has another canonical spelling.
 pub fn needs_force(given: &Platform) -> bool {
-    platform::check(given, "").is_err() || platform::with_canonical_spelling(given.clone()) != *given
+    platform_check::check(given, "").is_err() || platform_check::with_canonical_spelling(given.clone()) != *given
 }
 
 /// Whether the attestations of an index are kept.

@@ -42,7 +42,7 @@ fn any_platform() -> impl Strategy<Value = Platform> {
 
 /// A platform as the parser returns it.
 fn any_typed_platform() -> impl Strategy<Value = Platform> {
-    any_platform().prop_map(|platform| Platform::parse(&platform::format_platform(&platform)).unwrap())
+    any_platform().prop_map(|platform| Platform::parse(&platform_check::format_platform(&platform)).unwrap())
 }
 
 #[test]

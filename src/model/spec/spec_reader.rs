@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::error::{LocatedError, SpecErrorKind, SpecSuggestion};
 use super::node_reader::{MappingKind, NodeReader};
-use super::platform;
+use super::platform_check;
 use super::yaml_tree::{NodeContent, NodeId, YamlTree};
 use super::{AttestationsPolicy, BuildOutputSource, Dialect, EmptyFields, Spec, SpecEntry, Target};
 use crate::location::{InvalidLocation, Location};
@@ -196,8 +196,8 @@ impl NodeReader<'_> {
             let platform = (platform != Platform::default()).then_some(platform);
             return Ok(PlatformMember { platform, force, ..PlatformMember::default() });
         }
-        let platform = platform::with_canonical_spelling(platform);
-        platform::check(&platform, "`platform`")
+        let platform = platform_check::with_canonical_spelling(platform);
+        platform_check::check(&platform, "`platform`")
             .map_err(|(key, kind)| self.error_at(members.get(key).copied().unwrap_or(id), kind))?;
         if let Some(id) = members.get("os.version") {
             self.check_os_version(*id, &platform);
@@ -222,7 +222,7 @@ impl NodeReader<'_> {
         let Ok(platform) = Platform::parse(&text) else {
             return Err(self.error_at(id, SpecErrorKind::PlatformSyntax { name: name.to_owned(), text }));
         };
-        platform::check(&platform, name).map_err(|(_, kind)| self.error_at(id, kind))?;
+        platform_check::check(&platform, name).map_err(|(_, kind)| self.error_at(id, kind))?;
         self.check_os_version(id, &platform);
         Ok(platform)
     }
@@ -230,7 +230,7 @@ impl NodeReader<'_> {
     /// Warns of a version that no host can have: Windows compares versions such as `10.0.17763.1`.
     fn check_os_version(&self, id: NodeId, platform: &Platform) {
         let version = &platform.os_version;
-        if !version.is_empty() && !platform::is_dotted_number(version) {
+        if !version.is_empty() && !platform_check::is_dotted_number(version) {
             self.warn(self.error_at(id, SpecErrorKind::UnmatchableOsVersion(version.clone())));
         }
     }

@@ -27,7 +27,7 @@ pub(super) fn reference(text: &str) -> Reference {
 }
 
 pub(super) fn optional_platform(platform: Option<&Platform>) -> String {
-    platform.map(platform::format_platform).unwrap_or_default()
+    platform.map(platform_check::format_platform).unwrap_or_default()
 }
 
 pub(super) const FULL: &str = r#"
@@ -58,12 +58,12 @@ fn parser_reads_every_key() {
     assert_eq!(spec.list_format, Some(ListFormat::Oci));
     assert_eq!(spec.attestations, Some(AttestationsPolicy::Drop));
     assert_eq!(
-        spec.require.iter().map(platform::format_platform).collect::<Vec<_>>(),
+        spec.require.iter().map(platform_check::format_platform).collect::<Vec<_>>(),
         ["linux/arm64/v8", "windows/amd64:10.0.17763"]
     );
     let [first, second] = spec.manifests.as_slice() else { panic!("{:?}", spec.manifests) };
     let platform = first.platform.as_ref().unwrap();
-    assert_eq!(platform::format_platform(platform), "linux(1.2+a+b)/arm64/v8");
+    assert_eq!(platform_check::format_platform(platform), "linux(1.2+a+b)/arm64/v8");
     assert_eq!((&platform.os_features, &platform.features), (&vec!["a".into(), "b".into()], &vec!["sse".into()]));
     assert_eq!(first.annotations["org.example"], "yes");
     assert_eq!(first.artifact_type.as_deref(), Some("application/x"));

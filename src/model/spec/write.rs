@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::{ATTESTATIONS_POLICIES, BuildOutputSource, EmptyFields, LIST_FORMATS, Spec, SpecEntry, platform};
+use super::{ATTESTATIONS_POLICIES, BuildOutputSource, EmptyFields, LIST_FORMATS, Spec, SpecEntry, platform_check};
 use crate::platform::Platform;
 
 /// The YAML of a spec. [`super::parse`] reads it back as the same value, and the same spec gives the same text.
@@ -29,7 +29,7 @@ pub fn write(spec: &Spec) -> String {
     if let Some((word, _)) = ATTESTATIONS_POLICIES.iter().find(|(_, value)| spec.attestations == Some(*value)) {
         line(&mut text, "", "attestations", word);
     }
-    list(&mut text, "", "require", spec.require.iter().map(platform::format_platform));
+    list(&mut text, "", "require", spec.require.iter().map(platform_check::format_platform));
     if !spec.manifests.is_empty() || spec.from.is_empty() {
         text.push_str("manifests:\n");
     }

@@ -7,7 +7,7 @@ use testkit::image::{Image, Index, sha512};
 use testkit::loopback::{Builder, Fault, Rule};
 use testkit::sandbox::Output;
 
-use super::super::clocks::{SharedClock, run_without_waiting};
+use super::super::fake_clocks::{SharedClock, run_without_waiting};
 use super::{Fixture, image};
 
 /// What is run, in this order, each with its name in the tables.

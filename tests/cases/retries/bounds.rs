@@ -7,7 +7,7 @@ use testkit::image::Image;
 use testkit::loopback::{Fault, Registry, Rule};
 
 use super::super::client_fixture::{Fixture, digest, lines, repository};
-use super::super::clocks::RecordingClock;
+use super::super::fake_clocks::RecordingClock;
 use super::{client_with_three_retries, seeded};
 
 /// A name, and whether it went well.

@@ -10,7 +10,7 @@ use super::leak_matrix::{PASSWORD, assert_silent, forms};
 use super::{FixtureBuilder, amd64_image};
 use crate::cases::OURS;
 use crate::cases::client_fixture::repository;
-use crate::cases::clocks::{SharedClock, run_without_waiting};
+use crate::cases::fake_clocks::{SharedClock, run_without_waiting};
 
 /// All that a server was sent, in one text.
 fn request_texts(requests: &[RecordedRequest]) -> String {

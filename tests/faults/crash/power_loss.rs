@@ -12,7 +12,7 @@ use std::time::UNIX_EPOCH;
 
 use serde_json::Value;
 use testkit::skip::skipped;
-use testkit::stderr::print_uncaptured;
+use testkit::uncaptured_output::print_uncaptured;
 
 use super::disk::{Content, Disk, LoggedCall, Node, ROOT};
 use super::fixture::{Case, Fixture, REMOVE_SIDECAR_DIR};

@@ -95,7 +95,7 @@ fn template(fixture: &Fixture, target: &str) -> Vec<String> {
         .into()
 }
 
-/// All commands, except those that [`super::verbs`] shows to send no request.
+/// All commands, except those that [`super::coverage`] shows to send no request.
 pub(super) static COMMANDS: &[Command] = &[
     plain("create", setups::images, |g| words(&["create"], [g.list(), g.name("team/amd:1"), g.name("team/arm:1")])),
     plain("create of an index", setups::images, |g| words(&["create"], [g.list(), g.name("team/both:1")])),

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use testkit::stderr::print_uncaptured;
+use testkit::uncaptured_output::print_uncaptured;
 
 use super::case::{Case, Outcome, REDIRECT_TARGET, fault_name};
 

@@ -11,7 +11,7 @@ use serde_json::Value;
 use testkit::image::{Image, sha256};
 use testkit::loopback::{Fault, RecordedRequest, Registry, Rule};
 use testkit::sandbox::{Output, Sandbox, SandboxCommand};
-use testkit::stderr::print_uncaptured;
+use testkit::uncaptured_output::print_uncaptured;
 
 use crate::OURS;
 

@@ -20,7 +20,7 @@ use testkit::real::RealRegistry;
 use testkit::registry_filesystem::RegistryFilesystem;
 use testkit::sandbox::Output;
 use testkit::skip::skipped;
-use testkit::stderr::print_uncaptured;
+use testkit::uncaptured_output::print_uncaptured;
 
 use crate::{in_process, is_whole, variable};
 

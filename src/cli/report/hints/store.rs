@@ -4,8 +4,8 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use crate::drafts::docker_dir::StoreError;
-use crate::file_kind::innermost_existing;
 use crate::model::DocumentError;
+use crate::regular_file::innermost_existing;
 
 /// Hints about a draft that cannot become a list.
 pub(super) fn unusable_draft(error: &DocumentError) -> Vec<String> {

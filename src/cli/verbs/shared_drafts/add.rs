@@ -8,7 +8,7 @@ use crate::cli::verbs::annotate::annotate_entries;
 use crate::cli::verbs::create;
 use crate::cli::verbs::named_images::NamedImages;
 use crate::cli::verbs::publish_and_report::Reporter;
-use crate::cli::verbs::shared_drafts::publish_entries::{self, SharedPush};
+use crate::cli::verbs::shared_drafts::publish_list::{self, SharedPush};
 use crate::cli::verbs::shared_drafts::{SharedClient, run_for_new_entries};
 use crate::core::error::CommandError;
 use crate::core::push::options::PushContext;
@@ -30,7 +30,7 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     {
         return Err(SharedDraftError::Reserved(reserved.key.clone()).into());
     }
-    let only_from = publish_entries::check_files(context, &args.shared_publish, &args.publish)?;
+    let only_from = publish_list::check_files(context, &args.shared_publish, &args.publish)?;
     let client = SharedClient::new(context, &args.network, list.repository())?;
     client.registry.announce_access(list.repository(), crate::auth::Access::PullPush);
     let draft = fetch_draft(&client, args, list)?;
@@ -70,7 +70,7 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
         only_from: only_from.as_ref(),
     };
     // The entry is stored, and it may be the last one: the list is published even if the entry cannot be printed.
-    let published = publish_entries::run(context, &client, &shared_push);
+    let published = publish_list::run(context, &client, &shared_push);
     CommandError::collect([shown, published]).map(drop)
 }
 

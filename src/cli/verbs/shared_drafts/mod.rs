@@ -4,7 +4,7 @@ pub mod add;
 pub mod inspect;
 pub mod ls;
 pub mod prune;
-pub mod publish_entries;
+pub mod publish_list;
 pub mod push;
 pub mod remove;
 

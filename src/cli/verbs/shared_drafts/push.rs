@@ -2,14 +2,14 @@
 
 use crate::cli::args::Push;
 use crate::cli::context::Context;
-use crate::cli::verbs::shared_drafts::publish_entries::{self, SharedPush};
+use crate::cli::verbs::shared_drafts::publish_list::{self, SharedPush};
 use crate::cli::verbs::shared_drafts::{SharedClient, pipeline_run};
 use crate::core::error::CommandError;
 use crate::core::shared_drafts::collect::JobEntry;
 
 pub(crate) fn run(context: &Context, args: &Push) -> Result<(), CommandError> {
     let list = args.list.reference()?;
-    let only_from = publish_entries::check_files(context, &args.shared_publish, &args.publish)?;
+    let only_from = publish_list::check_files(context, &args.shared_publish, &args.publish)?;
     let run = pipeline_run(context, args.shared.run.as_deref())?;
     let client = SharedClient::new(context, &args.network, list.repository())?;
     let job_entries = args.entries.iter().map(|digest| JobEntry { digest: digest.clone(), name: None });
@@ -22,5 +22,5 @@ pub(crate) fn run(context: &Context, args: &Push) -> Result<(), CommandError> {
         purge: args.purge,
         only_from: only_from.as_ref(),
     };
-    publish_entries::run(context, &client, &shared_push)
+    publish_list::run(context, &client, &shared_push)
 }

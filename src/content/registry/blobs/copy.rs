@@ -4,8 +4,8 @@
 //! handles broken connections to the source. This applies to streams; other requests are retried by `Session`.
 
 use crate::auth::scope::Access;
+use crate::content::registry::blobs::blob_reader::{BlobReader, BlobSource, PROGRESS_BYTES_MIN};
 use crate::content::registry::blobs::copy_error::{BlobCopyError, is_connection_loss, is_mount_refused};
-use crate::content::registry::blobs::source::{BlobReader, BlobSource, PROGRESS_BYTES_MIN};
 use crate::content::registry::blobs::verifying_reader::{ResumableHasher, VerifyingReader};
 use crate::content::registry::client::RegistryClient;
 use crate::content::registry::session::Session;

@@ -1,6 +1,6 @@
 //! The failures of a copy of a blob: the side that failed, and the consequence for the copy.
 
-use crate::content::registry::blobs::source::BlobReader;
+use crate::content::registry::blobs::blob_reader::BlobReader;
 use crate::content::registry::blobs::verifying_reader::ReadError;
 use crate::net::error::{RegistryError, RegistryErrorKind};
 

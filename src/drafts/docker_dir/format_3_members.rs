@@ -12,7 +12,7 @@ use crate::digest::Digest;
 use crate::drafts::docker_dir::docker_names;
 use crate::model::descriptor;
 use crate::model::json;
-use crate::model::source::{OpaqueDescriptor, SourceIndex};
+use crate::model::source_index::{OpaqueDescriptor, SourceIndex};
 use crate::model::{DocumentError, Draft, EntryKey};
 use crate::platform::Platform;
 use crate::reference::Reference;

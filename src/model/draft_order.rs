@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::draft::{Draft, ListItem};
 use crate::model::entry::Entry;
 use crate::model::entry_key::EntryKey;
-use crate::model::source::{self, OpaqueDescriptor};
+use crate::model::source_index::{self, OpaqueDescriptor};
 
 impl Draft {
     /// The entries in the order of the list.
@@ -46,6 +46,6 @@ impl Draft {
     /// Sets the order of the list: these keys first, then all others in their present order.
     pub fn set_order(&mut self, keys: impl IntoIterator<Item = EntryKey>) {
         let present_order: Vec<EntryKey> = self.list_items().iter().map(ListItem::key).collect();
-        self.order = source::distinct(keys.into_iter().chain(present_order));
+        self.order = source_index::distinct(keys.into_iter().chain(present_order));
     }
 }

@@ -7,12 +7,12 @@ mod create;
 mod insecure;
 mod inspect;
 mod jobs;
-mod known_servers;
 mod memory;
 mod order;
 mod parallel_requests;
 mod preconnect;
 mod push;
+mod token_servers;
 mod tokens;
 
 use std::thread;

@@ -2,8 +2,8 @@
 //! behind.
 
 mod broken_connections;
-mod listing;
 mod memory;
+mod non_copy_requests;
 mod real;
 
 use std::sync::{Arc, Mutex};

@@ -4,8 +4,8 @@
 use crate::content::registry::RegistryClient;
 use crate::core::error::CommandError;
 use crate::core::error_parts::PartialResult;
-use crate::core::layouts::Layouts;
 use crate::core::missing_child::NamingList;
+use crate::core::open_layouts::Layouts;
 use crate::core::push::dry_run;
 use crate::core::push::outcome::{PushOutcome, SentContent};
 use crate::core::push::plan::PushPlan;

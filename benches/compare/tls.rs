@@ -13,7 +13,7 @@ use testkit::real::{Auth, RealConfig, RealRegistry, Tls};
 use testkit::token_server::{TokenConfig, TokenServer};
 
 use crate::comparison::{Comparison, Setup};
-use crate::jobs;
+use crate::concurrency;
 use crate::options::Options;
 use crate::results::{Results, Sample};
 use crate::seed::{self, SeededImages};
@@ -66,7 +66,7 @@ pub(crate) fn measure(options: &Options, tools: &[Tool]) -> Result<TlsResults, S
     let cold_setup = Setup { is_warm: false, ..setup };
     let ours: Vec<Tool> = tools.iter().filter(|tool| tool.remembers()).cloned().collect();
     let cold = Comparison::new(options, &ours, cold_setup, "cold").run(&COLD_TURNS);
-    let bounds = if options.has_part("jobs") { jobs::measure(options, &tools, setup) } else { Vec::new() };
+    let bounds = if options.has_part("jobs") { concurrency::measure(options, &tools, setup) } else { Vec::new() };
     Ok(TlsResults { warm, cold, bounds })
 }
 

@@ -12,7 +12,7 @@ use crate::cli::verbs::publish_and_report::{self, Reporter};
 use crate::cli::verbs::shared_drafts::SharedClient;
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
-use crate::core::layouts::Layouts;
+use crate::core::open_layouts::Layouts;
 use crate::core::push::options::PushContext;
 use crate::core::push::outcome::PushOutcome;
 use crate::core::push::shared_draft;

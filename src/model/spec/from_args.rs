@@ -1,6 +1,6 @@
 //! Makes a spec from arguments instead of a file, as `from-args` of manifest-tool.
 
-use super::{Spec, SpecEntry, SpecErrorKind, Target, platform};
+use super::{Spec, SpecEntry, SpecErrorKind, Target, platform_check};
 use crate::location::{InvalidLocation, Location};
 use crate::platform::Platform;
 
@@ -62,7 +62,7 @@ fn parse_platform(typed: &str) -> Result<Platform, SpecErrorKind> {
     let Ok(platform) = Platform::parse(typed) else {
         return Err(SpecErrorKind::PlatformSyntax { name: VALUE_NAME.to_owned(), text: typed.to_owned() });
     };
-    platform::check(&platform, VALUE_NAME).map_err(|(_, kind)| kind)?;
+    platform_check::check(&platform, VALUE_NAME).map_err(|(_, kind)| kind)?;
     Ok(platform)
 }
 

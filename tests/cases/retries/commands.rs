@@ -8,7 +8,7 @@ use testkit::image::{Image, Index};
 use testkit::loopback::{Fault, Registry, Rule};
 use testkit::sandbox::Sandbox;
 
-use super::super::clocks::RecordingClock;
+use super::super::fake_clocks::RecordingClock;
 use super::super::{OURS, in_process};
 use super::retry_after;
 

@@ -18,7 +18,7 @@ use crate::digest::Digest;
 use crate::location::Location;
 use crate::model::descriptor::Descriptor;
 use crate::model::index::{Index, ListFormat};
-use crate::model::source::{OpaqueDescriptor, SourceIndex};
+use crate::model::source_index::{OpaqueDescriptor, SourceIndex};
 use crate::model::spec::{AttestationsPolicy, Spec, SpecEntry};
 use crate::model::{Draft, Entry, EntryKey, media_type};
 use crate::platform::Platform;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::checks::{CheckResult, round_trips};
 use crate::ratios;
 use crate::results::{Key, Outcome, Results, Sample, median};
-use crate::secure::TlsResults;
 use crate::startup::StartupTime;
+use crate::tls::TlsResults;
 use crate::tools::{Job, OURS};
 
 /// What there is to report.

@@ -43,7 +43,7 @@ fn peak_of_copy(size: u64) -> u64 {
     // Held at its last request, the client has done all its work and can be looked at.
     to.add_fault(Rule::on("PUT", ""), Fault::Hang);
     let mut child = Command::new(std::env::current_exe().expect("this test has a file"))
-        .args(["--exact", "cases::copy::memory::child", "--ignored"])
+        .args(["--exact", "cases::blob_copies::memory::child", "--ignored"])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .spawn()
