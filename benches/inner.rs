@@ -50,13 +50,13 @@ fn list() -> EncodedManifest {
 }
 
 #[divan::bench]
-fn write_a_list_of_1000(bencher: Bencher) {
+fn encode_a_list_of_1000(bencher: Bencher) {
     let index = index();
     bencher.counter(ItemsCount::new(ENTRIES)).bench(|| black_box(&index).encode().expect("a list"));
 }
 
 #[divan::bench]
-fn read_a_list_of_1000(bencher: Bencher) {
+fn decode_a_list_of_1000(bencher: Bencher) {
     let bytes = list().bytes;
     bencher.counter(BytesCount::of_slice(&bytes)).bench(|| Index::decode(black_box(&bytes)).expect("an index"));
 }

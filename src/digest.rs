@@ -74,7 +74,7 @@ impl Digest {
     }
 
     /// Whether the algorithm is sha256, that of [`Digest::from_bytes`].
-    pub fn is_canonical(&self) -> bool {
+    pub fn is_sha256(&self) -> bool {
         self.algorithm == Algorithm::Sha256
     }
 
@@ -145,12 +145,12 @@ enum HasherState {
 }
 
 impl Hasher {
-    /// The digest of all that is read, by the algorithm of `expected`, and the number of bytes.
+    /// The digest of all that is read, by the algorithm of `like`, and the number of bytes.
     ///
     /// # Errors
     /// A failed read.
-    pub fn read_all(mut reader: impl Read, expected: &Digest) -> io::Result<(Digest, u64)> {
-        let (mut hasher, mut size, mut buffer) = (Hasher::for_digest(expected), 0_u64, vec![0; BUFFER_SIZE]);
+    pub fn hash_reader(mut reader: impl Read, like: &Digest) -> io::Result<(Digest, u64)> {
+        let (mut hasher, mut size, mut buffer) = (Hasher::for_digest(like), 0_u64, vec![0; BUFFER_SIZE]);
         loop {
             match reader.read(&mut buffer) {
                 Ok(0) => return Ok((hasher.finish(), size)),
@@ -185,17 +185,17 @@ impl Hasher {
     /// The digest of all pieces so far.
     pub fn finish(self) -> Digest {
         match self.0 {
-            HasherState::Sha256(state) => digest(Algorithm::Sha256, "sha256:", &state.finalize()),
-            HasherState::Sha384(state) => digest(Algorithm::Sha384, "sha384:", &state.finalize()),
-            HasherState::Sha512(state) => digest(Algorithm::Sha512, "sha512:", &state.finalize()),
+            HasherState::Sha256(state) => digest_from_hash(Algorithm::Sha256, "sha256:", &state.finalize()),
+            HasherState::Sha384(state) => digest_from_hash(Algorithm::Sha384, "sha384:", &state.finalize()),
+            HasherState::Sha512(state) => digest_from_hash(Algorithm::Sha512, "sha512:", &state.finalize()),
         }
     }
 }
 
-fn digest(algorithm: Algorithm, prefix: &str, bytes: &[u8]) -> Digest {
+fn digest_from_hash(algorithm: Algorithm, prefix: &str, hash: &[u8]) -> Digest {
     let mut text = String::with_capacity(prefix.len() + algorithm.hex_length());
     text.push_str(prefix);
-    for byte in bytes {
+    for byte in hash {
         for nibble in [byte >> 4, byte & 0xf] {
             text.push(char::from_digit(u32::from(nibble), 16).unwrap_or('0'));
         }
@@ -223,7 +223,7 @@ mod tests {
     #[test]
     fn read_all_continues_after_an_interrupt() {
         let expected: Digest = format!("sha512:{}", "0".repeat(128)).parse().unwrap();
-        let (found, size) = Hasher::read_all(Interrupted(b"abc", false), &expected).unwrap();
+        let (found, size) = Hasher::hash_reader(Interrupted(b"abc", false), &expected).unwrap();
         assert!(found.verifies(b"abc") && found.has_same_algorithm(&expected) && size == 3);
     }
 

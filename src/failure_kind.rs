@@ -37,7 +37,8 @@ pub enum FailureKind {
     /// The registry failed (5xx).
     Server,
     /// The registry refused the content.
-    Refused,
+    #[serde(rename = "refused")]
+    ContentRefused,
     /// Bytes that do not match their digest or size.
     Verification,
     /// A response outside the protocol, or an invalid document.

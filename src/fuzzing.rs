@@ -28,7 +28,7 @@ pub const TARGETS: [(&str, FuzzTarget); 18] = [
     ("build_output", build_output),
     ("challenge", registry::challenge),
     ("config", registry::config),
-    ("entry", entry),
+    ("entry", store_entry),
     ("error_response", registry::error_response),
     ("helper", registry::helper),
     ("index", index),
@@ -40,7 +40,7 @@ pub const TARGETS: [(&str, FuzzTarget); 18] = [
     ("reference", reference),
     ("shared_entry", shared::shared_entry),
     ("sidecar", store::sidecar),
-    ("spec", spec),
+    ("spec", spec_file),
     ("template", template::template),
     ("token", registry::token),
 ];
@@ -84,7 +84,10 @@ fn platform(bytes: &[u8]) {
             let shown = platform.to_string();
             // Features of the operating system are not displayed.
             assert_eq!(Platform::parse(&shown), Ok(Platform { os_features: Vec::new(), ..platform.clone() }));
-            assert_eq!(platform.normalized().normalized(), platform.normalized());
+            assert_eq!(
+                platform.normalized_for_comparison().normalized_for_comparison(),
+                platform.normalized_for_comparison()
+            );
             assert!(platform.matches(&platform), "{shown}");
             let _ = platform.check_known().map_err(|error| error.to_string());
         }
@@ -93,7 +96,7 @@ fn platform(bytes: &[u8]) {
 }
 
 /// Spec files: what is read can be written and read again, and an error has a position in the text.
-fn spec(bytes: &[u8]) {
+fn spec_file(bytes: &[u8]) {
     let text = match spec::decode(bytes, "f") {
         Ok(text) => text,
         Err(error) => return assert!(error.line > 0),
@@ -126,9 +129,9 @@ fn spec(bytes: &[u8]) {
 /// What build tools write: each image has a digest and no tag, and the references, one a line, say the same again.
 fn build_output(bytes: &[u8]) {
     let list = Reference::parse("h.example/app").expect("a reference");
-    let targets = ["web".to_owned()];
-    for targets in [&[][..], &targets] {
-        let selection = ImageSelection { repository: list.repository(), targets };
+    let build_targets = ["web".to_owned()];
+    for build_targets in [&[][..], &build_targets] {
+        let selection = ImageSelection { default_repository: list.repository(), build_targets };
         match build_output::parse(bytes, &selection) {
             Ok(read) => {
                 assert!(!read.images.is_empty());
@@ -146,7 +149,7 @@ fn build_output(bytes: &[u8]) {
         }
     }
     if let Some(digest) = std::str::from_utf8(bytes).ok().and_then(build_output::digest_from_file_name) {
-        assert!(digest.is_canonical());
+        assert!(digest.is_sha256());
     }
 }
 
@@ -160,11 +163,14 @@ fn index(bytes: &[u8]) {
             assert!(list.digest.verifies(&list.bytes));
         }
     }
-    let Ok(pretty) = index::pretty_printed(bytes) else { return };
+    let Ok(pretty) = index::pretty_printed_in_docker_order(bytes) else { return };
     let before = json::parse(bytes).expect("it was read before");
     let again = json::parse(&pretty).expect("what was printed is JSON");
     assert_eq!(without_fractions(&again), without_fractions(&before));
-    assert!(without_fractions(&before) != before || index::pretty_printed(&pretty).is_ok_and(|again| again == pretty));
+    assert!(
+        without_fractions(&before) != before
+            || index::pretty_printed_in_docker_order(&pretty).is_ok_and(|again| again == pretty)
+    );
 }
 
 /// Documents have no fractions, and displayed ones are approximate.
@@ -201,7 +207,7 @@ fn manifest(bytes: &[u8]) {
 
 /// Store entries: what is read can be written, always the same; the bytes to send have the digest that the entry
 /// states.
-fn entry(bytes: &[u8]) {
+fn store_entry(bytes: &[u8]) {
     let Ok(entry) = Entry::decode(bytes) else { return };
     let written = entry.encode().expect("an entry can be written");
     let again = Entry::decode(&written).expect("what was written is an entry");
@@ -261,7 +267,7 @@ mod tests {
             for file in files {
                 let bytes = fs::read(&file).unwrap();
                 assert!(bytes.len() <= 16 << 10, "{}", file.display());
-                name_input(&file.display().to_string(), || target(&bytes));
+                run_naming_input(&file.display().to_string(), || target(&bytes));
             }
         }
     }
@@ -325,7 +331,7 @@ mod tests {
         for unit in units {
             let text = unit.repeat(count / unit.len());
             for (name, target) in TARGETS {
-                name_input(&format!("{name} with {unit:?}"), || target(text.as_bytes()));
+                run_naming_input(&format!("{name} with {unit:?}"), || target(text.as_bytes()));
             }
         }
     }
@@ -374,12 +380,12 @@ mod tests {
         ];
         for (name, text) in inputs {
             let start: String = text.chars().take(60).collect();
-            name_input(&format!("{name} with {start}"), || run(name, text.as_bytes()));
+            run_naming_input(&format!("{name} with {start}"), || run(name, text.as_bytes()));
         }
     }
 
     /// Names the input if the test fails. Runs on one thread, so that locks do not matter.
-    fn name_input(description: &str, test: impl FnOnce()) {
+    fn run_naming_input(description: &str, test: impl FnOnce()) {
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(test));
         assert!(outcome.is_ok(), "{description}");
     }

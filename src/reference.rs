@@ -376,7 +376,8 @@ mod tests {
     }
 
     /// Texts of the grammar's own characters, many of which are references.
-    const NEAR: &str = "([a-zA-Z0-9.:_\\[\\]-]{0,9}/){0,3}[a-z0-9._-]{0,9}(:[\\w.-]{0,4})?(@sha256:[0-9a-f]{64})?";
+    const REFERENCE_LIKE: &str =
+        "([a-zA-Z0-9.:_\\[\\]-]{0,9}/){0,3}[a-z0-9._-]{0,9}(:[\\w.-]{0,4})?(@sha256:[0-9a-f]{64})?";
 
     proptest! {
         #[test]
@@ -385,7 +386,7 @@ mod tests {
         }
 
         #[test]
-        fn displayed_references_are_parsed_as_the_same_value(text in NEAR) {
+        fn displayed_references_are_parsed_as_the_same_value(text in REFERENCE_LIKE) {
             if let Ok(reference) = Reference::parse(&text) {
                 let shown = reference.to_string();
                 prop_assert_eq!(Reference::parse(&shown), Ok(reference.clone()));

@@ -62,7 +62,7 @@ impl fmt::Display for FileKind {
 }
 
 /// Sets flags so that opening a symbolic link is an error, and opening a FIFO does not wait for its other end.
-pub(crate) fn no_follow(options: &mut OpenOptions) -> &mut OpenOptions {
+pub(crate) fn no_follow_or_block(options: &mut OpenOptions) -> &mut OpenOptions {
     open_flags(options, true)
 }
 

@@ -4,7 +4,7 @@
 /// The maximum length of a name or value in a message, in characters.
 const SHORT_LINE_LENGTH_MAX: usize = 1000;
 /// The maximum length of a line of messages, in characters. Ours are far shorter.
-const LINE_LENGTH_MAX: usize = 10_000;
+const MESSAGE_LINE_LENGTH_MAX: usize = 10_000;
 
 /// Whether a character is shown unchanged.
 pub fn is_printable(character: char) -> bool {
@@ -25,18 +25,21 @@ pub fn line(text: &str) -> String {
 
 /// The text on one line, cut after 1000 characters.
 pub fn short_line(text: &str) -> String {
-    line(&cut(text, SHORT_LINE_LENGTH_MAX))
+    line(&truncate(text, SHORT_LINE_LENGTH_MAX))
 }
 
 /// The text, cut after 1000 characters and not sanitized.
-pub fn truncated(text: &str) -> String {
-    cut(text, SHORT_LINE_LENGTH_MAX)
+pub fn truncated_unsanitized(text: &str) -> String {
+    truncate(text, SHORT_LINE_LENGTH_MAX)
 }
 
 /// Messages: newlines and tabs stay, and long lines are cut.
 pub fn message(text: &str) -> String {
     let line = |line: &str| -> String {
-        cut(line, LINE_LENGTH_MAX).chars().map(|c| if c == '\t' { c } else { printable_or_mark(c) }).collect()
+        truncate(line, MESSAGE_LINE_LENGTH_MAX)
+            .chars()
+            .map(|c| if c == '\t' { c } else { printable_or_mark(c) })
+            .collect()
     };
     text.split('\n').map(line).collect::<Vec<_>>().join("\n")
 }
@@ -54,8 +57,8 @@ pub fn json(text: &str) -> String {
     escaped
 }
 
-fn cut(text: &str, most: usize) -> String {
-    match text.char_indices().nth(most) {
+fn truncate(text: &str, max: usize) -> String {
+    match text.char_indices().nth(max) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text.to_owned(),
     }
@@ -78,8 +81,8 @@ mod tests {
     fn long_text_is_cut_between_characters() {
         let long = "é".repeat(20_000);
         assert_eq!(short_line(&long).chars().count(), SHORT_LINE_LENGTH_MAX + 1);
-        assert!(short_line(&long).ends_with("é…") && short_line("é…") == "é…" && truncated("\n") == "\n");
-        assert_eq!(message(&format!("{long}\nb")).chars().count(), LINE_LENGTH_MAX + 3);
+        assert!(short_line(&long).ends_with("é…") && short_line("é…") == "é…" && truncated_unsanitized("\n") == "\n");
+        assert_eq!(message(&format!("{long}\nb")).chars().count(), MESSAGE_LINE_LENGTH_MAX + 3);
     }
 
     #[test]

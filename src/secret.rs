@@ -18,7 +18,7 @@ impl Secret {
     }
 
     /// The value of an `Authorization` header for a user and a password (RFC 7617).
-    pub fn basic(user: &str, password: &str) -> Secret {
+    pub fn basic_authorization(user: &str, password: &str) -> Secret {
         Secret::new(format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}"))))
     }
 

@@ -14,7 +14,7 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         let distance = strsim::damerau_levenshtein(&word, candidate);
         // If the distance equals the length of the candidate, no letter matches.
         let near = distance <= bound && distance < candidate.chars().count();
-        let rank = (distance, letters(&word) != letters(candidate));
+        let rank = (distance, sorted_letters(&word) != sorted_letters(candidate));
         if near && best.is_none_or(|(least, _)| rank < least) {
             best = Some((rank, candidate));
         }
@@ -29,7 +29,7 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     }
 }
 
-fn letters(word: &str) -> Vec<char> {
+fn sorted_letters(word: &str) -> Vec<char> {
     let mut letters: Vec<char> = word.chars().collect();
     letters.sort_unstable();
     letters

@@ -9,9 +9,9 @@ use crate::tls::TlsResults;
 use crate::tools::{BASELINE, Job, OURS};
 
 /// Requests for an image may grow by this factor from the smaller list to the larger.
-const MOST_REQUEST_GROWTH: f64 = 1.1;
+const REQUEST_GROWTH_MAX: f64 = 1.1;
 /// Processor time for an image may grow by this factor; a cost that grows with the square would show ten.
-const MOST_CPU_GROWTH: f64 = 2.0;
+const CPU_GROWTH_MAX: f64 = 2.0;
 /// The list that growth is counted from, where it was measured.
 const GROWTH_FROM: usize = 50;
 
@@ -27,7 +27,7 @@ const TARGETS: [(Job, usize, usize, f64); 5] = [
 const TARGET_RTT: Duration = Duration::from_millis(40);
 
 /// Ours over the baseline's: job, images, the most for wall time. Over TLS, at 40 ms.
-const TLS_RATIOS: [(Job, usize, f64); 5] = [
+const TLS_WALL_RATIOS_MAX: [(Job, usize, f64); 5] = [
     (Job::Apply, 5, 0.66),
     (Job::Apply, 50, 0.77),
     (Job::Publish, 5, 0.77),
@@ -35,15 +35,15 @@ const TLS_RATIOS: [(Job, usize, f64); 5] = [
     (Job::Inspect, 50, 0.78),
 ];
 /// The same for every job over plain HTTP, and for copies: wall and processor time.
-const PLAIN_RATIO: f64 = 1.0;
-const COPY_RATIOS: (f64, f64) = (1.0, 0.95);
+const PLAIN_WALL_RATIO_MAX: f64 = 1.0;
+const COPY_WALL_CPU_RATIOS_MAX: (f64, f64) = (1.0, 0.95);
 /// Over TLS for processor time and peak memory: handshakes and connections that are there sooner.
-const MOST_CPU: f64 = 1.3;
-const MOST_MEMORY: f64 = 1.2;
+const CPU_RATIO_MAX: f64 = 1.3;
+const MEMORY_RATIO_MAX: f64 = 1.2;
 /// Two runs of the same program differ by as much.
 const NOISE: f64 = 0.03;
 /// How much slower a copy may be than the fastest other tool's.
-const MOST_BEHIND: f64 = 1.1;
+const COPY_WALL_RATIO_TO_FASTEST_MAX: f64 = 1.1;
 
 /// One thing that was looked at.
 #[derive(Debug)]
@@ -63,35 +63,41 @@ pub(crate) fn all(results: &Results, secure: &TlsResults, copies: &Results, opti
     if !results.outcomes.is_empty() && results.medians_of(OURS).next().is_none() && options.wants(OURS) {
         check_results.push(CheckResult { text: "ours did nothing that could be measured".to_owned(), is_met: false });
     }
-    for (job, images, most) in TLS_RATIOS {
-        check_results.extend(ratio(
+    for (job, images, most) in TLS_WALL_RATIOS_MAX {
+        check_results.extend(compare_with_baseline(
             &secure.warm,
             ours(job, images, TARGET_RTT),
             most,
-            MOST_CPU,
+            CPU_RATIO_MAX,
             "over TLS with tokens",
         ));
     }
     for job in Job::ALL.iter().filter(|job| **job != Job::Copy) {
         let keys = results.outcomes.keys().filter(|key| key.job == *job && key.tool == OURS && key.rtt == TARGET_RTT);
-        check_results.extend(
-            keys.filter_map(|key| ratio(results, key.clone(), PLAIN_RATIO + NOISE, MOST_CPU, "over plain HTTP")),
-        );
+        check_results.extend(keys.filter_map(|key| {
+            compare_with_baseline(results, key.clone(), PLAIN_WALL_RATIO_MAX + NOISE, CPU_RATIO_MAX, "over plain HTTP")
+        }));
     }
-    let (wall, cpu) = COPY_RATIOS;
+    let (wall, cpu) = COPY_WALL_CPU_RATIOS_MAX;
     for key in copies.outcomes.keys().filter(|key| key.tool == OURS) {
-        check_results.extend(ratio(copies, key.clone(), wall + NOISE, cpu, "from one registry to another"));
+        check_results.extend(compare_with_baseline(
+            copies,
+            key.clone(),
+            wall + NOISE,
+            cpu,
+            "from one registry to another",
+        ));
         check_results.extend(compare_with_fastest(copies, key));
     }
     check_results
 }
 
 /// Ours beside the baseline; `None` where that was not run.
-fn ratio(results: &Results, key: Key, most_wall: f64, most_cpu: f64, how: &str) -> Option<CheckResult> {
+fn compare_with_baseline(results: &Results, key: Key, most_wall: f64, most_cpu: f64, how: &str) -> Option<CheckResult> {
     let ratios = ratios::of(results, &key)?;
     let text = format!(
         "{} of {} {how}, over the baseline's in {} pairs: wall time {:.2} (at most {most_wall:.2}), processor time \
-         {:.2} (at most {most_cpu:.2}), peak memory {:.2} (at most {MOST_MEMORY:.2})",
+         {:.2} (at most {most_cpu:.2}), peak memory {:.2} (at most {MEMORY_RATIO_MAX:.2})",
         key.job.title(),
         key.images,
         ratios.pairs,
@@ -99,7 +105,7 @@ fn ratio(results: &Results, key: Key, most_wall: f64, most_cpu: f64, how: &str) 
         ratios.cpu,
         ratios.peak,
     );
-    let is_met = ratios.wall <= most_wall && ratios.cpu <= most_cpu && ratios.peak <= MOST_MEMORY;
+    let is_met = ratios.wall <= most_wall && ratios.cpu <= most_cpu && ratios.peak <= MEMORY_RATIO_MAX;
     Some(CheckResult { text, is_met })
 }
 
@@ -108,8 +114,8 @@ fn compare_with_fastest(results: &Results, key: &Key) -> Option<CheckResult> {
     let others = results.outcomes.keys().filter(|other| ![OURS, BASELINE].contains(&other.tool));
     let fastest = others.filter_map(|other| Some((results.median(other)?.usage.wall, other.tool))).min()?;
     let found = results.median(key)?.usage.wall.as_secs_f64() / fastest.0.as_secs_f64();
-    let text = format!("copy beside {}: wall time {found:.2} (at most {MOST_BEHIND:.2})", fastest.1);
-    Some(CheckResult { text, is_met: found <= MOST_BEHIND })
+    let text = format!("copy beside {}: wall time {found:.2} (at most {COPY_WALL_RATIO_TO_FASTEST_MAX:.2})", fastest.1);
+    Some(CheckResult { text, is_met: found <= COPY_WALL_RATIO_TO_FASTEST_MAX })
 }
 
 fn ours(job: Job, images: usize, rtt: Duration) -> Key {
@@ -152,8 +158,8 @@ fn growth(job: Job, rtt: Duration, results: &Results, options: &Options) -> Opti
          processor time {cpu:.1} (at most {:.0}), wall time {wall:.1}, peak memory {peak:.1}",
         job.title(),
         rtt.as_millis(),
-        times * MOST_REQUEST_GROWTH,
-        times * MOST_CPU_GROWTH,
+        times * REQUEST_GROWTH_MAX,
+        times * CPU_GROWTH_MAX,
     );
-    Some(CheckResult { text, is_met: requests <= times * MOST_REQUEST_GROWTH && cpu <= times * MOST_CPU_GROWTH })
+    Some(CheckResult { text, is_met: requests <= times * REQUEST_GROWTH_MAX && cpu <= times * CPU_GROWTH_MAX })
 }

@@ -8,7 +8,7 @@ use crate::results::{Key, Sample};
 use crate::tools::{Job, OURS, Tool};
 
 const VARIABLE: &str = "DOCKER_MANIFEST_JOBS";
-const BOUNDS: [usize; 7] = [1, 4, 8, 16, 24, 32, 64];
+const CONCURRENCY_LIMITS: [usize; 7] = [1, 4, 8, 16, 24, 32, 64];
 const IMAGES: usize = 50;
 const RTT: Duration = Duration::from_millis(40);
 const RUNS: usize = 3;
@@ -22,7 +22,7 @@ pub(crate) fn measure(options: &Options, tools: &[Tool], setup: Setup<'_>) -> Ve
     }
     let setup = Setup { links: &setup.links[at..=at], ..setup };
     let mut found = Vec::new();
-    for bound in BOUNDS {
+    for bound in CONCURRENCY_LIMITS {
         let mut options = Options { images: vec![IMAGES], rtts: vec![RTT], runs: RUNS, ..options.clone() };
         options.env.push((VARIABLE.to_owned(), bound.to_string()));
         let results = Comparison::new(&options, &ours, setup, &format!("jobs-{bound}")).run(&[&[Job::Publish]]);

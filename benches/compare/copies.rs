@@ -39,9 +39,9 @@ pub(crate) fn measure(options: &Options, tools: &[Tool]) -> Result<Results, Stri
                 host: source.host(),
                 target_host: target.host(),
                 login: None,
-                target: format!("{}/made/copied:1", target.host()),
+                new_list: format!("{}/made/copied:1", target.host()),
                 sources: &stock.sources,
-                list: String::new(),
+                existing_list: String::new(),
             };
             let Some(commands) = tool.commands(Job::Copy, &task) else { continue };
             let sandbox = options.env.iter().fold(Sandbox::new(), |sandbox, (key, value)| sandbox.env(key, value));
@@ -52,7 +52,7 @@ pub(crate) fn measure(options: &Options, tools: &[Tool]) -> Result<Results, Stri
             });
             match usage {
                 Ok(usage) => results.add_run(key, Sample::new(usage, &Counts::default())),
-                Err(reason) => results.missing(key, reason),
+                Err(reason) => results.mark_missing(key, reason),
             }
         }
     }

@@ -38,8 +38,8 @@ fn line_of(file: &str, name: &str) -> Option<String> {
     Some(value.trim().to_owned())
 }
 
-fn output_of(program: &str, words: &[&str]) -> String {
-    let output = Command::new(program).args(words).current_dir(env!("CARGO_MANIFEST_DIR")).output();
+fn output_of(program: &str, args: &[&str]) -> String {
+    let output = Command::new(program).args(args).current_dir(env!("CARGO_MANIFEST_DIR")).output();
     let text = output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
     text.ok().filter(|text| !text.is_empty()).unwrap_or_else(|| "unknown".to_owned())
 }

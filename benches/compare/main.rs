@@ -74,8 +74,8 @@ fn run(options: &Options) -> Result<ExitCode, String> {
         facts: &facts,
         startup: &startup,
         plain: &plain,
-        bounds: &bounds,
-        secure: &secure,
+        concurrency: &bounds,
+        tls: &secure,
         copies: &copies,
         check_results: &check_results,
     });
@@ -100,12 +100,12 @@ fn plain(options: &Options, tools: &[Tool]) -> Result<(Results, Vec<(usize, Samp
     let registry = RealRegistry::start_plain()?;
     let sizes = &options.images;
     eprintln!("bench: making {} images and {} lists", sizes.iter().max().unwrap_or(&0), sizes.len());
-    let stock = seed::stock(&Client::new(registry.addr()), sizes)?;
+    let stock = seed::seed_images(&Client::new(registry.addr()), sizes)?;
     let links: Result<Vec<LatencyLink>, _> =
         options.rtts.iter().map(|rtt| LatencyLink::start(registry.addr(), *rtt)).collect();
     let links = links.map_err(|error| error.to_string())?;
-    let setup = Setup { links: &links, stock: &stock, login: None, env: &[], is_warm: false };
-    let results = Comparison::new(options, tools, setup, "list").run(&comparison::TURNS);
+    let setup = Setup { links: &links, seeded: &stock, login: None, env: &[], has_warm_home: false };
+    let results = Comparison::new(options, tools, setup, "list").run(&comparison::JOB_GROUPS);
     let bounds = if options.has_part("jobs") { concurrency::measure(options, tools, setup) } else { Vec::new() };
     Ok((results, bounds))
 }

@@ -37,9 +37,9 @@ impl Usage {
 ///
 /// # Errors
 /// The first line of what it said, where it failed; or that it took longer than the limit, and was ended.
-pub(crate) fn process(sandbox: &Sandbox, words: &[String], limit: Duration) -> Result<Usage, String> {
+pub(crate) fn process(sandbox: &Sandbox, command: &[String], limit: Duration) -> Result<Usage, String> {
     let itself = std::env::current_exe().map_err(|error| error.to_string())?;
-    let run = sandbox.command(itself).args([MODE.to_owned(), limit.as_millis().to_string()]).args(words.to_vec());
+    let run = sandbox.command(itself).args([MODE.to_owned(), limit.as_millis().to_string()]).args(command.to_vec());
     let output = run.time_limit(limit + Duration::from_secs(30)).run();
     let stdout = output.out();
     let numbers: Vec<u64> = stdout.split_whitespace().filter_map(|word| word.parse().ok()).collect();

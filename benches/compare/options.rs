@@ -20,7 +20,7 @@ usage: cargo bench --bench compare -- [OPTIONS]        (or: make bench)
   --output FILE        where the Markdown goes (benches/results.md)";
 
 /// How long one measurement of a slow tool may take over all its runs.
-pub(crate) const SLOW: Duration = Duration::from_secs(20);
+pub(crate) const MEASUREMENT_TIME_MAX: Duration = Duration::from_secs(20);
 
 /// What the command line says.
 pub(crate) enum CommandLine {

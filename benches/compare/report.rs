@@ -15,8 +15,8 @@ pub(crate) struct Report<'a> {
     pub(crate) facts: &'a [(String, String)],
     pub(crate) startup: &'a [StartupTime],
     pub(crate) plain: &'a Results,
-    pub(crate) bounds: &'a [(usize, Sample)],
-    pub(crate) secure: &'a TlsResults,
+    pub(crate) concurrency: &'a [(usize, Sample)],
+    pub(crate) tls: &'a TlsResults,
     pub(crate) copies: &'a Results,
     pub(crate) check_results: &'a [CheckResult],
 }
@@ -37,12 +37,12 @@ pub(crate) fn markdown(report: &Report<'_>) -> String {
     text += "\n## Start-up\n\n";
     text += &markdown_table(&["command", "ms", "CPU ms", "peak MB"], report.startup.iter().map(start_row).collect());
     text += &section("", report.plain);
-    text += &bounds("plain HTTP", report.bounds);
-    text += &section("TLS, tokens: ", &report.secure.warm);
-    text += &section("TLS, tokens, first command of a day: ", &report.secure.cold);
-    text += &bounds("TLS, tokens", &report.secure.bounds);
+    text += &concurrency_section("plain HTTP", report.concurrency);
+    text += &section("TLS, tokens: ", &report.tls.warm);
+    text += &section("TLS, tokens, first command of a day: ", &report.tls.cold);
+    text += &concurrency_section("TLS, tokens", &report.tls.concurrency);
     text += &section("", report.copies);
-    let all = [report.plain, &report.secure.warm, &report.secure.cold, report.copies];
+    let all = [report.plain, &report.tls.warm, &report.tls.cold, report.copies];
     text += &left_out(&all);
     text += "\n## Checks of ours\n\n";
     for check in report.check_results {
@@ -62,7 +62,7 @@ fn section(how: &str, results: &Results) -> String {
         if keys.is_empty() {
             continue;
         }
-        let _ = write!(text, "\n## {how}{}\n\n", title(job));
+        let _ = write!(text, "\n## {how}{}\n\n", heading(job));
         let head = ["images", "RTT ms", "tool", "requests", "connections", "round trips", "ms"];
         let head = [&head[..], &["CPU ms", "peak MB", "× ours", "runs"]].concat();
         text += &markdown_table(&head, keys.iter().map(|key| row(key, results)).collect());
@@ -84,16 +84,16 @@ fn ratio_row(key: &Key, results: &Results) -> Option<Vec<String>> {
     Some(row)
 }
 
-fn bounds(how: &str, bounds: &[(usize, Sample)]) -> String {
+fn concurrency_section(how: &str, bounds: &[(usize, Sample)]) -> String {
     if bounds.is_empty() {
         return String::new();
     }
     let head = ["--jobs", "requests", "connections", "ms", "CPU ms", "peak MB"];
-    let rows = markdown_table(&head, bounds.iter().map(bound_row).collect());
+    let rows = markdown_table(&head, bounds.iter().map(concurrency_row).collect());
     format!("\n## How many requests at once ({how}, create + push of 50 at 40 ms)\n\n{rows}")
 }
 
-fn title(job: Job) -> &'static str {
+fn heading(job: Job) -> &'static str {
     match job {
         Job::Publish => "Create and push a list",
         Job::Again => "Push the same again",
@@ -144,7 +144,7 @@ fn row(key: &Key, results: &Results) -> Vec<String> {
     row
 }
 
-fn bound_row((bound, sample): &(usize, Sample)) -> Vec<String> {
+fn concurrency_row((bound, sample): &(usize, Sample)) -> Vec<String> {
     let usage = &sample.usage;
     vec![
         bound.to_string(),

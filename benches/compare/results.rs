@@ -24,7 +24,7 @@ pub(crate) struct Sample {
     pub(crate) requests: usize,
     pub(crate) connections: usize,
     /// Round trips if nothing had been done at the same time.
-    pub(crate) sequential: usize,
+    pub(crate) round_trips_without_concurrency: usize,
     pub(crate) usage: Usage,
 }
 
@@ -34,7 +34,7 @@ impl Sample {
         Sample {
             requests: counts.requests.len(),
             connections: counts.connections,
-            sequential: counts.sequential_round_trips(),
+            round_trips_without_concurrency: counts.round_trips_without_concurrency(),
             usage,
         }
     }
@@ -65,7 +65,7 @@ impl Results {
     }
 
     /// Says why there is nothing; runs before a failure are not kept.
-    pub(crate) fn missing(&mut self, key: Key, reason: String) {
+    pub(crate) fn mark_missing(&mut self, key: Key, reason: String) {
         self.outcomes.insert(key, Outcome::Missing(reason));
     }
 
@@ -86,19 +86,19 @@ impl Results {
 /// Each quantity's own median.
 pub(crate) fn median(samples: &[Sample]) -> Option<Sample> {
     Some(Sample {
-        requests: middle(samples, |sample| sample.requests)?,
-        connections: middle(samples, |sample| sample.connections)?,
-        sequential: middle(samples, |sample| sample.sequential)?,
+        requests: median_by(samples, |sample| sample.requests)?,
+        connections: median_by(samples, |sample| sample.connections)?,
+        round_trips_without_concurrency: median_by(samples, |sample| sample.round_trips_without_concurrency)?,
         usage: Usage {
-            wall: middle(samples, |sample| sample.usage.wall)?,
-            cpu: middle(samples, |sample| sample.usage.cpu)?,
-            peak: middle(samples, |sample| sample.usage.peak)?,
+            wall: median_by(samples, |sample| sample.usage.wall)?,
+            cpu: median_by(samples, |sample| sample.usage.cpu)?,
+            peak: median_by(samples, |sample| sample.usage.peak)?,
         },
     })
 }
 
 /// The middle value; of an even number the lower one, so that it is a value that was seen.
-pub(crate) fn middle<S, V: Ord + Copy>(samples: &[S], value: impl Fn(&S) -> V) -> Option<V> {
+pub(crate) fn median_by<S, V: Ord + Copy>(samples: &[S], value: impl Fn(&S) -> V) -> Option<V> {
     let mut values: Vec<V> = samples.iter().map(value).collect();
     values.sort_unstable();
     values.get(values.len().checked_sub(1)? / 2).copied()

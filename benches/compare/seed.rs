@@ -41,7 +41,7 @@ pub(crate) fn list_repository(size: usize) -> String {
 ///
 /// # Errors
 /// What the registry refused.
-pub(crate) fn stock(client: &Client, sizes: &[usize]) -> Result<SeededImages, String> {
+pub(crate) fn seed_images(client: &Client, sizes: &[usize]) -> Result<SeededImages, String> {
     let most = sizes.iter().copied().max().unwrap_or(0);
     let sources: Vec<Source> = (0..most).map(source).collect();
     in_parts(&sources, |source| {
@@ -53,19 +53,25 @@ pub(crate) fn stock(client: &Client, sizes: &[usize]) -> Result<SeededImages, St
         if let Some(first) = part.first() {
             mount(client, first, &repository, SHARED_LAYER);
         }
-        in_parts(part, |source| copy(client, source, &repository))?;
+        in_parts(part, |source| mount_image(client, source, &repository))?;
         let index = part.iter().fold(Index::docker(), |index, source| index.image(&source.image)).build();
         client.push_manifest(&repository, "1", &index.media_type, &index.manifest);
     }
     Ok(SeededImages { sources })
 }
 
-/// Puts images with large layers into the registry: one layer of `shared` bytes and one of `own_layer` bytes each.
+/// Puts images with large layers into the registry: each has one layer of `shared_layer` bytes and one of `own_layer`
+/// bytes.
 ///
 /// # Errors
 /// What the registry refused.
-pub(crate) fn large(client: &Client, images: usize, shared: usize, own_layer: usize) -> Result<SeededImages, String> {
-    let shared = filler(0, shared);
+pub(crate) fn large(
+    client: &Client,
+    images: usize,
+    shared_layer: usize,
+    own_layer: usize,
+) -> Result<SeededImages, String> {
+    let shared = filler(0, shared_layer);
     let build_image = |number: usize| {
         let Source { name, platform, repository, .. } = source(number);
         let image = Image::docker().platform("linux", &platform.1).variant(&platform.2);
@@ -110,7 +116,7 @@ pub(crate) fn repository(number: usize) -> String {
 
 /// Brings an image into another repository of the registry, which has the shared layer: docker-registry 2.8 does not
 /// see a blob for a moment while it is mounted again, so what several images need is not mounted beside their pushes.
-fn copy(client: &Client, source: &Source, repository: &str) {
+fn mount_image(client: &Client, source: &Source, repository: &str) {
     let image = &source.image;
     for blob in image.blobs().into_iter().filter(|blob| *blob != SHARED_LAYER) {
         mount(client, source, repository, blob);

@@ -6,7 +6,7 @@ use testkit::sandbox::Sandbox;
 
 use crate::measure::{self, Usage};
 use crate::options::Options;
-use crate::results::middle;
+use crate::results::median_by;
 use crate::tools::Tool;
 
 const RUNS: usize = 40;
@@ -34,9 +34,9 @@ pub(crate) fn measure(tools: &[Tool], options: &Options) -> Result<Vec<StartupTi
     }
     let start = |(words, samples): (&Vec<String>, &Vec<Usage>)| {
         let usage = Usage {
-            wall: middle(samples, |usage| usage.wall)?,
-            cpu: middle(samples, |usage| usage.cpu)?,
-            peak: middle(samples, |usage| usage.peak)?,
+            wall: median_by(samples, |usage| usage.wall)?,
+            cpu: median_by(samples, |usage| usage.cpu)?,
+            peak: median_by(samples, |usage| usage.peak)?,
         };
         let (program, words) = words.split_first()?;
         let name = program.rsplit_once('/').filter(|_| program != "/bin/true").map_or(program.as_str(), |it| it.1);

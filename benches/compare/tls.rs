@@ -22,9 +22,9 @@ use crate::tools::{Job, Tool};
 const RTT: Duration = Duration::from_millis(40);
 /// More images take long with tools that log in for each request, and show nothing new.
 const IMAGES_MAX: usize = 50;
-const TURNS: [&[Job]; 3] = [&[Job::Publish, Job::Again], &[Job::Apply], &[Job::Inspect]];
+const JOB_GROUPS: [&[Job]; 3] = [&[Job::Publish, Job::Again], &[Job::Apply], &[Job::Inspect]];
 /// What the first command of a day does.
-const COLD_TURNS: [&[Job]; 2] = [&[Job::Apply], &[Job::Inspect]];
+const COLD_JOB_GROUPS: [&[Job]; 2] = [&[Job::Apply], &[Job::Inspect]];
 
 /// What was measured over TLS.
 #[derive(Default)]
@@ -34,13 +34,13 @@ pub(crate) struct TlsResults {
     /// In a new home.
     pub(crate) cold: Results,
     /// Under each bound on requests at once.
-    pub(crate) bounds: Vec<(usize, Sample)>,
+    pub(crate) concurrency: Vec<(usize, Sample)>,
 }
 
 /// A registry over TLS with its token server, and what a client needs for it.
 struct TlsRegistry {
     links: Vec<LatencyLink>,
-    stock: SeededImages,
+    seeded: SeededImages,
     login: String,
     env: Vec<(String, String)>,
     _registry: RealRegistry,
@@ -60,14 +60,14 @@ pub(crate) fn measure(options: &Options, tools: &[Tool]) -> Result<TlsResults, S
     let options = &Options { images, rtts: vec![RTT], ..options.clone() };
     let tools: Vec<Tool> = tools.iter().map(Tool::over_tls).collect();
     let tls_registry = TlsRegistry::new(&options.images)?;
-    let TlsRegistry { links, stock, login, env, .. } = &tls_registry;
-    let setup = Setup { links, stock, login: Some(login), env, is_warm: true };
-    let warm = Comparison::new(options, &tools, setup, "warm").run(&TURNS);
-    let cold_setup = Setup { is_warm: false, ..setup };
-    let ours: Vec<Tool> = tools.iter().filter(|tool| tool.remembers()).cloned().collect();
-    let cold = Comparison::new(options, &ours, cold_setup, "cold").run(&COLD_TURNS);
-    let bounds = if options.has_part("jobs") { concurrency::measure(options, &tools, setup) } else { Vec::new() };
-    Ok(TlsResults { warm, cold, bounds })
+    let TlsRegistry { links, seeded, login, env, .. } = &tls_registry;
+    let setup = Setup { links, seeded, login: Some(login), env, has_warm_home: true };
+    let warm = Comparison::new(options, &tools, setup, "warm").run(&JOB_GROUPS);
+    let cold_setup = Setup { has_warm_home: false, ..setup };
+    let ours: Vec<Tool> = tools.iter().filter(|tool| tool.caches_between_runs()).cloned().collect();
+    let cold = Comparison::new(options, &ours, cold_setup, "cold").run(&COLD_JOB_GROUPS);
+    let concurrency = if options.has_part("jobs") { concurrency::measure(options, &tools, setup) } else { Vec::new() };
+    Ok(TlsResults { warm, cold, concurrency })
 }
 
 impl TlsRegistry {
@@ -78,7 +78,7 @@ impl TlsRegistry {
         let pair = authority.server(&["127.0.0.1"]);
         let (cert, key) = pair.write(files.path(), "server.crt", "server.key");
         let trusted = authority.write(files.path(), "ca.crt");
-        let tokens = TokenServer::start_secure(TokenConfig::default(), pair.server_config(None));
+        let tokens = TokenServer::start_tls(TokenConfig::default(), pair.server_config(None));
         let token_link = LatencyLink::start(tokens.addr(), RTT).map_err(text)?;
         let rootcertbundle = files.path().join("tokens.crt");
         std::fs::write(&rootcertbundle, tokens.certificate_pem()).map_err(text)?;
@@ -96,10 +96,10 @@ impl TlsRegistry {
         scopes.extend(images.iter().map(|images| scope(&seed::list_repository(*images))));
         let scopes: Vec<&str> = scopes.iter().map(String::as_str).collect();
         let client = Client::new(registry.addr()).tls(client_config(&[&authority.cert_pem()], None));
-        let stock = seed::stock(&client.bearer(&tokens.issue("seed", &scopes)), images)?;
+        let seeded = seed::seed_images(&client.bearer(&tokens.issue("seed", &scopes)), images)?;
         Ok(TlsRegistry {
             links: vec![link],
-            stock,
+            seeded,
             login: BASE64_STANDARD.encode("alice:secret"),
             // No tool is to read the system's authorities: that is work, and as much as there are of them.
             env: [("SSL_CERT_FILE", &trusted), ("SSL_CERT_DIR", &files.path().join("none"))]

@@ -54,11 +54,11 @@ pub(crate) struct Task<'a> {
     /// What config.json has for a login there, in base64; `None` where nobody is asked for one.
     pub(crate) login: Option<String>,
     /// The list to be made.
-    pub(crate) target: String,
+    pub(crate) new_list: String,
     /// What it is made of.
     pub(crate) sources: &'a [Source],
     /// A list that is there.
-    pub(crate) list: String,
+    pub(crate) existing_list: String,
 }
 
 impl Task<'_> {
@@ -93,9 +93,9 @@ pub(crate) struct Tool {
     start: Vec<String>,
     version: &'static [&'static str],
     /// Whether it talks TLS.
-    is_secure: bool,
+    is_tls: bool,
     /// Whether `apply` has a flag for referrers, which are left where they are.
-    has_referrers: bool,
+    has_referrers_flag: bool,
 }
 
 /// The name of our own tool.
@@ -111,11 +111,11 @@ pub(crate) fn all(ours: &Path, baseline: Option<&Path>) -> Vec<Tool> {
         kind,
         start: owned(start),
         version,
-        is_secure: false,
-        has_referrers: false,
+        is_tls: false,
+        has_referrers_flag: false,
     };
     let build = |name, path: &Path| Tool {
-        has_referrers: helps(path).contains("--referrers"),
+        has_referrers_flag: apply_help(path).contains("--referrers"),
         ..tool(name, Kind::Ours, &[&path.to_string_lossy()], &["--version"] as &'static [_])
     };
     let mut all = vec![build(OURS, ours)];
@@ -132,7 +132,7 @@ pub(crate) fn all(ours: &Path, baseline: Option<&Path>) -> Vec<Tool> {
     all
 }
 
-fn helps(program: &Path) -> String {
+fn apply_help(program: &Path) -> String {
     Sandbox::new().command(program).args(["apply", "--help"]).run().out()
 }
 
@@ -145,7 +145,7 @@ impl Tool {
     pub(crate) fn over_tls(&self) -> Tool {
         let is_switch = |word: &&String| ["--insecure", "--plain-http"].contains(&word.as_str());
         let start = self.start.iter().filter(|word| !is_switch(word)).cloned().collect();
-        Tool { start, is_secure: true, ..self.clone() }
+        Tool { start, is_tls: true, ..self.clone() }
     }
 
     fn program(&self) -> &str {
@@ -153,7 +153,7 @@ impl Tool {
     }
 
     /// Whether it keeps something from one run to the next.
-    pub(crate) fn remembers(&self) -> bool {
+    pub(crate) fn caches_between_runs(&self) -> bool {
         self.kind == Kind::Ours
     }
 
@@ -183,7 +183,7 @@ impl Tool {
         }
         match self.kind {
             Kind::Regctl => {
-                let tls = if self.is_secure { "enabled" } else { "disabled" };
+                let tls = if self.is_tls { "enabled" } else { "disabled" };
                 let host = |name: &String| (name.clone(), json!({"tls": tls, "hostname": name}));
                 let hosts: serde_json::Map<_, _> = [&task.host, &task.target_host].into_iter().map(host).collect();
                 sandbox.write("home/.regctl/config.json", json!({"version": 1, "hosts": hosts}).to_string());
@@ -195,11 +195,11 @@ impl Tool {
                 };
                 let manifests: Vec<_> = task.sources.iter().zip(task.images()).map(entry).collect();
                 // YAML takes JSON as it is.
-                sandbox.write("spec.yaml", json!({"image": task.target, "manifests": manifests}).to_string());
+                sandbox.write("spec.yaml", json!({"image": task.new_list, "manifests": manifests}).to_string());
             }
             Kind::Ours => {
                 let manifests: Vec<_> = task.images().map(|image| json!({"image": image})).collect();
-                sandbox.write("spec.yaml", json!({"image": task.target, "manifests": manifests}).to_string());
+                sandbox.write("spec.yaml", json!({"image": task.new_list, "manifests": manifests}).to_string());
             }
             Kind::Manifest | Kind::Crane | Kind::Buildx => {}
         }
@@ -207,23 +207,23 @@ impl Tool {
 
     /// The commands of a job, one after another; `None` where it has nothing of the kind.
     pub(crate) fn commands(&self, job: Job, task: &Task<'_>) -> Option<Vec<Vec<String>>> {
-        let (target, list) = (task.target.as_str(), task.list.as_str());
+        let (target, list) = (task.new_list.as_str(), task.existing_list.as_str());
         let after = |words: &[&str], rest: Vec<String>| -> Vec<String> {
             self.start.iter().cloned().chain(owned(words)).chain(rest).collect()
         };
         let single_command = |words: &[&str], rest| Some(vec![after(words, rest)]);
-        let switch: &[&str] = if self.is_secure { &[] } else { &["--insecure"] };
+        let switch: &[&str] = if self.is_tls { &[] } else { &["--insecure"] };
         let with = |verb: &str, rest: Vec<String>| after(&[&[verb], switch].concat(), rest);
         let apply = |more: &[&str]| Some(vec![with("apply", owned(&[&["-f", "spec.yaml", "-q"], more].concat()))]);
         match (self.kind, job) {
             (Kind::Manifest | Kind::Ours, Job::Publish) => {
-                let create = with("create", std::iter::once(task.target.clone()).chain(task.images()).collect());
+                let create = with("create", std::iter::once(task.new_list.clone()).chain(task.images()).collect());
                 Some(vec![create, with("push", owned(&[target]))])
             }
             (Kind::Manifest | Kind::Ours, Job::Again) => Some(vec![with("push", owned(&[target]))]),
             (Kind::Manifest | Kind::Ours, Job::Inspect) => Some(vec![with("inspect", owned(&[list]))]),
             (Kind::Manifest | Kind::Ours, Job::Verbose) => Some(vec![with("inspect", owned(&["-v", list]))]),
-            (Kind::Ours, Job::Copy) if self.has_referrers => apply(&["--referrers", "drop"]),
+            (Kind::Ours, Job::Copy) if self.has_referrers_flag => apply(&["--referrers", "drop"]),
             (Kind::Ours, Job::Apply | Job::Copy) => apply(&[]),
             (Kind::Manifest | Kind::ManifestTool, Job::Copy) => None,
             (_, Job::Apply) => None,

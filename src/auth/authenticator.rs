@@ -1,8 +1,8 @@
 //! Answers a registry's 401 with Basic, or with Bearer by the distribution token specification.
 //!
 //! Before a registry sends a challenge, no credentials are read and no token is requested. The first token request
-//! names all scopes that the command announced, so that one token serves the whole command. If the registry or its
-//! token server refuses that, a second request names exactly the challenged scope. `TokenCache` records what each
+//! names all scopes that the command expects to need, so that one token serves the whole command. If the registry or
+//! its token server refuses that, a second request names exactly the challenged scope. `TokenCache` records what each
 //! token was accepted for.
 
 use std::collections::BTreeMap;
@@ -36,9 +36,9 @@ impl Authenticator {
         Authenticator { credentials, redactor, registries: Mutex::default() }
     }
 
-    /// Records that the command will need these scopes. The first token request names all announced scopes.
-    pub(crate) fn announce_scopes(&self, registry: &str, scopes: &Scopes) {
-        lock(&self.registry_state(registry).state).announced.add(scopes);
+    /// Records that the command will need these scopes. The first token request names all expected scopes.
+    pub(crate) fn expect_scopes(&self, registry: &str, scopes: &Scopes) {
+        lock(&self.registry_state(registry).state).expected.add(scopes);
     }
 
     /// The `Authorization` header to send before any challenge. `None` until the registry has sent a challenge in this
@@ -135,15 +135,17 @@ impl Authenticator {
         let ticket = registry_state.token_lock_tickets.fetch_add(1, Ordering::Relaxed);
         let token_lock = lock(&registry_state.token_lock);
         if let Some((_, error)) =
-            lock(&registry_state.state).unanswered.as_ref().filter(|(tickets, _)| ticket < *tickets)
+            lock(&registry_state.state).last_send_error.as_ref().filter(|(tickets, _)| ticket < *tickets)
         {
             return Err(error.clone());
         }
         let credential = self.credential(&registry_state, challenged.registry, challenged.time_left)?;
         let Some(challenge) = bearer.filter(|bearer| basic.is_none() || bearer.parameter("realm").is_some()) else {
-            let header = credential.login().map(|(user, password)| Secret::basic(user, password.reveal()));
+            let header = credential
+                .username_and_password()
+                .map(|(user, password)| Secret::basic_authorization(user, password.reveal()));
             drop(token_lock);
-            return offer_static_header(&registry_state, challenged, header, refused_header);
+            return respond_with_static_header(&registry_state, challenged, header, refused_header);
         };
         if let Some(token) = &credential.registry_token {
             let unfit = || {
@@ -152,7 +154,7 @@ impl Authenticator {
             };
             let header = token_protocol::bearer_header(token).ok_or_else(unfit)?;
             drop(token_lock);
-            return offer_static_header(&registry_state, challenged, Some(header), refused_header);
+            return respond_with_static_header(&registry_state, challenged, Some(header), refused_header);
         }
         let realm = bearer_challenge::usable_realm(challenged, challenge, &credential, &self.redactor)?;
         let auth = RegistryAuth {
@@ -191,7 +193,7 @@ impl Authenticator {
 
 /// Offers a header that does not depend on the scope. It is probed once and then sent with every request. The caller
 /// must not hold the token lock: the thread that probes the header may need it.
-fn offer_static_header(
+fn respond_with_static_header(
     registry_state: &RegistryAuthState,
     challenged: &ChallengedRequest<'_>,
     header: Option<Secret>,

@@ -21,7 +21,7 @@ fn identity_token_is_posted_with_get_as_fallback() {
             with_config(config).respond(&TLS_REQUEST, CHALLENGE, &push("a"), None, &server).unwrap(),
             some("Bearer t")
         );
-        assert_eq!(lock(&server.requests)[1].authorization, Some(Secret::basic("", "hunter22")));
+        assert_eq!(lock(&server.requests)[1].authorization, Some(Secret::basic_authorization("", "hunter22")));
     }
     let server = FakeTokenServer::new(|request, _| match request.form {
         Some(_) => (401, r#"{"error":"invalid_grant","error_description":"hunter22 has run out"}"#.to_owned()),

@@ -7,7 +7,7 @@ use crate::net::options::Login;
 fn wrong_login_is_sent_once_per_command() {
     let server = FakeTokenServer::new(|_, _| (401, r#"{"details":"incorrect password hunter22"}"#.to_owned()));
     let auth = with_login();
-    auth.authenticator.announce_scopes("h", &pull("b"));
+    auth.authenticator.expect_scopes("h", &pull("b"));
     for _ in 0..3 {
         let error = auth.respond(&TLS_REQUEST, CHALLENGE, &push("a"), None, &server).unwrap_err();
         assert_eq!((error.kind, error.status), (RegistryErrorKind::Unauthorized, Some(401)));

@@ -118,17 +118,17 @@ fn some(text: &str) -> Option<String> {
 }
 
 #[test]
-fn first_token_is_requested_after_a_challenge_and_covers_all_announced_scopes() {
+fn first_token_is_requested_after_a_challenge_and_covers_all_expected_scopes() {
     let (auth, server) = (with_login(), granting_server());
     for scope in [pull("a"), push("a"), pull("b")] {
-        auth.authenticator.announce_scopes("h", &scope);
+        auth.authenticator.expect_scopes("h", &scope);
     }
     assert_eq!(auth.header(&push("a")), None);
     assert_eq!(auth.respond(&TLS_REQUEST, CHALLENGE, &push("a"), None, &server).unwrap(), some("Bearer t1"));
     assert_eq!(server.scopes(), [[A, "repository:b:pull"]]);
     let request = lock(&server.requests)[0].clone();
     assert!(request.url.starts_with("https://auth.example/token?account=u&"), "{}", request.url);
-    assert_eq!(request.authorization, Some(Secret::basic("u", "hunter22")));
+    assert_eq!(request.authorization, Some(Secret::basic_authorization("u", "hunter22")));
     assert_eq!(auth.header(&push("a").union(&pull("b"))), some("Bearer t1"));
     assert_eq!(auth.header(&pull("c")), None);
     assert_eq!(auth.authenticator.header("other", &pull("a")), None);
@@ -137,9 +137,9 @@ fn first_token_is_requested_after_a_challenge_and_covers_all_announced_scopes() 
 #[test]
 fn one_token_serves_a_list_of_fifty_images_from_as_many_repositories() {
     let (auth, server) = (with_login(), granting_server());
-    auth.authenticator.announce_scopes("h", &push("a"));
+    auth.authenticator.expect_scopes("h", &push("a"));
     let images: Vec<String> = (0..50).map(|number| format!("team/image-{number}")).collect();
-    images.iter().for_each(|image| auth.authenticator.announce_scopes("h", &pull(image)));
+    images.iter().for_each(|image| auth.authenticator.expect_scopes("h", &pull(image)));
     auth.respond(&TLS_REQUEST, CHALLENGE, &push("a"), None, &server).unwrap();
     assert!(images.iter().all(|image| auth.header(&push("a").union(&pull(image))).is_some()));
     assert_eq!(server.scopes()[0].len(), 51);
@@ -148,8 +148,8 @@ fn one_token_serves_a_list_of_fifty_images_from_as_many_repositories() {
 #[test]
 fn refused_wide_token_is_followed_by_one_exact_token() {
     let (auth, server) = (with_login(), granting_server());
-    auth.authenticator.announce_scopes("h", &push("a"));
-    auth.authenticator.announce_scopes("h", &pull("b"));
+    auth.authenticator.expect_scopes("h", &push("a"));
+    auth.authenticator.expect_scopes("h", &pull("b"));
     let respond = |sent| auth.respond(&TLS_REQUEST, CHALLENGE, &push("a"), sent, &server).unwrap();
     assert_eq!(respond(None), some("Bearer t1"));
     assert_eq!(respond(Some("Bearer t1")), some("Bearer t2"));
@@ -180,8 +180,8 @@ fn token_server_that_refuses_several_scopes_gets_the_challenged_scope() {
             |request, _| if several(request) { (400, String::new()) } else { (200, r#"{"token":"t"}"#.into()) },
         );
     let auth = with_login();
-    auth.authenticator.announce_scopes("h", &push("a"));
-    auth.authenticator.announce_scopes("h", &pull("b"));
+    auth.authenticator.expect_scopes("h", &push("a"));
+    auth.authenticator.expect_scopes("h", &pull("b"));
     assert_eq!(auth.respond(&TLS_REQUEST, CHALLENGE, &push("a"), None, &server).unwrap(), some("Bearer t"));
     let challenge_b = CHALLENGE.replace("repository:a:pull,push", "repository:b:pull");
     assert_eq!(auth.respond(&TLS_REQUEST, &challenge_b, &pull("b"), None, &server).unwrap(), some("Bearer t"));
@@ -195,7 +195,7 @@ fn anonymous_token_request_is_repeated_with_fewer_scopes() {
         _ => (401, String::new()),
     });
     let auth = with_config("{}");
-    auth.authenticator.announce_scopes("h", &pull("b"));
+    auth.authenticator.expect_scopes("h", &pull("b"));
     assert_eq!(auth.respond(&TLS_REQUEST, CHALLENGE, &push("a"), None, &server).unwrap(), some("Bearer t"));
     assert!(lock(&server.requests).iter().all(|request| request.authorization.is_none() && request.form.is_none()));
     assert!(!lock(&server.requests)[0].url.contains("account"));

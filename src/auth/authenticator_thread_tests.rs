@@ -52,7 +52,7 @@ fn waiting_threads_share_the_timeout_of_one_token_request() {
 #[test]
 fn threads_give_up_if_no_token_is_accepted() {
     let (auth, server) = (with_login(), granting_server());
-    auth.authenticator.announce_scopes("h", &pull("b"));
+    auth.authenticator.expect_scopes("h", &pull("b"));
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {

@@ -1,4 +1,4 @@
-//! Answers a Bearer challenge: chooses the scopes of a token and requests it.
+//! Answers a Bearer challenge: chooses the scopes of a token and requests it through the `TokenClient`.
 
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -33,7 +33,7 @@ pub(crate) fn usable_realm(
     let realm = Realm::parse(text).map_err(refuse)?;
     let exposed = challenged.https || !(credential.is_anonymous() || realm.is_loopback());
     if !realm.https && !challenged.insecure && exposed {
-        let host = redactor.redact(&realm.host);
+        let host = redactor.redact(&realm.authority);
         return Err(refuse(format!("it names a token server that speaks plain HTTP, {host}")));
     }
     Ok(realm)
@@ -70,25 +70,25 @@ impl RegistryAuth<'_> {
             if let Some(header) = state.cache.find(&to_cover, Instant::now()) {
                 return Ok(Some(header.clone()));
             }
-            let announced =
+            let expected =
                 if state.one_repository_per_token { to_cover.clone() } else { self.scopes_that_fit(&state, &to_cover) };
-            state.cache.scopes_to_request(&announced, &to_cover, &challenge_scopes)
+            state.cache.scopes_to_request(&expected, &to_cover, &challenge_scopes)
         };
         let Some((last, wider)) = plan.split_last() else {
             return Ok(None);
         };
         for scopes in wider {
-            match self.obtain_token(scopes, &to_cover) {
+            match self.fetch_and_record_token(scopes, &to_cover) {
                 Err(error) if self.is_about_scopes(&error) => {
                     lock(&self.registry_state.state).one_repository_per_token = true
                 }
                 other => return other.map(Some),
             }
         }
-        self.obtain_token(last, &to_cover).map(Some)
+        self.fetch_and_record_token(last, &to_cover).map(Some)
     }
 
-    /// The scopes to cover and as many announced scopes as one request holds. If not all fit, scopes that a cached
+    /// The scopes to cover and as many expected scopes as one request holds. If not all fit, scopes that a cached
     /// token covers are left out.
     fn scopes_that_fit(&self, state: &TokenState, to_cover: &Scopes) -> Scopes {
         let service = self.challenge.parameter("service");
@@ -96,12 +96,12 @@ impl RegistryAuth<'_> {
             scopes.len() <= SCOPES_MAX
                 && self.realm.build_get_request(service, scopes, &self.credential, None).url.len() <= URL_LENGTH_MAX
         };
-        let all = state.announced.union(to_cover);
+        let all = state.expected.union(to_cover);
         if fits(&all) {
             return all;
         }
         let now = Instant::now();
-        let missing = state.announced.per_resource().filter(|scopes| state.cache.find(scopes, now).is_none());
+        let missing = state.expected.per_resource().filter(|scopes| state.cache.find(scopes, now).is_none());
         let mut scopes = to_cover.clone();
         for scope in missing {
             let extended = scopes.union(&scope);
@@ -124,10 +124,10 @@ impl RegistryAuth<'_> {
     }
 
     /// Requests a token with these scopes, unless the server has refused them or the login. Records the outcome.
-    fn obtain_token(&self, scopes: &Scopes, to_cover: &Scopes) -> Result<Secret, RegistryError> {
+    fn fetch_and_record_token(&self, scopes: &Scopes, to_cover: &Scopes) -> Result<Secret, RegistryError> {
         let known = |state: &TokenState| {
             let refusal = state.refused_scopes.iter().find(|(failed, _)| failed == scopes).map(|(_, error)| error);
-            refusal.or_else(|| state.servers_that_refused_login.get(&self.realm.host)).cloned()
+            refusal.or_else(|| state.servers_that_refused_login.get(&self.realm.authority)).cloned()
         };
         if let Some(error) = known(&lock(&self.registry_state.state)) {
             return Err(error);
@@ -138,15 +138,15 @@ impl RegistryAuth<'_> {
         match granted {
             Ok(GrantedToken { header, lifetime, refresh_token }) => {
                 state.refresh_token = refresh_token.or_else(|| state.refresh_token.take());
-                state.servers_that_granted.insert(self.realm.host.clone());
+                state.servers_that_granted.insert(self.realm.authority.clone());
                 state.cache.insert(header.clone(), scopes.clone(), to_cover, asked_at, lifetime);
                 Ok(header)
             }
             Err(error) => {
                 // A token server that accepted the login before refuses something else.
                 let is_login = error.kind == RegistryErrorKind::Unauthorized && !self.credential.is_anonymous();
-                if is_login && !state.servers_that_granted.contains(&self.realm.host) {
-                    state.servers_that_refused_login.insert(self.realm.host.clone(), error.clone());
+                if is_login && !state.servers_that_granted.contains(&self.realm.authority) {
+                    state.servers_that_refused_login.insert(self.realm.authority.clone(), error.clone());
                 }
                 if matches!(error.kind, RegistryErrorKind::Unauthorized | RegistryErrorKind::Forbidden) {
                     state.refused_scopes.push((scopes.clone(), error.clone()));
@@ -160,7 +160,7 @@ impl RegistryAuth<'_> {
     fn send_request(&self, request: &TokenRequest) -> Result<HttpResponse, RegistryError> {
         (self.send)(request).inspect_err(|error| {
             let tickets = self.registry_state.token_lock_tickets.load(Ordering::Relaxed);
-            lock(&self.registry_state.state).unanswered = Some((tickets, error.clone()));
+            lock(&self.registry_state.state).last_send_error = Some((tickets, error.clone()));
         })
     }
 
@@ -189,7 +189,7 @@ impl RegistryAuth<'_> {
 
     fn parse_grant(&self, request: &TokenRequest, response: &HttpResponse) -> Result<GrantedToken, RegistryError> {
         let error = |kind, words: &str| {
-            let host = self.redactor.redact(&self.realm.host);
+            let host = self.redactor.redact(&self.realm.authority);
             let url = self.redactor.redact(self.realm.url_without_query());
             RegistryError::new(kind, self.challenged.registry, format!("token server {host}: {words}"))
                 .with_request(FailedRequest::new(request.method(), url))

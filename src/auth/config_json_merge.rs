@@ -75,7 +75,7 @@ pub(crate) fn merge_members(members: Vec<(String, UnmergedValue)>) -> Map<String
     for (name, member) in members {
         let known = ["auths", "credHelpers", "credsStore"].iter().find(|known| known.eq_ignore_ascii_case(&name));
         match (known, member) {
-            (Some(&"credsStore"), member) => insert_string(&mut config, "credsStore", member),
+            (Some(&"credsStore"), member) => insert_non_null(&mut config, "credsStore", member),
             (Some(known), UnmergedValue::Object(entries)) => extend_map(&mut config, known, entries),
             (Some(known), member) => drop(config.insert((*known).to_owned(), into_value(member))),
             (None, member) => drop(config.insert(name, into_value(member))),
@@ -106,14 +106,14 @@ fn registry_entry(members: Vec<(String, UnmergedValue)>) -> Map<String, Value> {
     for (name, member) in members {
         let known = ["auth", "username", "password", "identitytoken", "registrytoken"];
         match known.iter().find(|known| known.eq_ignore_ascii_case(&name)) {
-            Some(known) => insert_string(&mut entry, known, member),
+            Some(known) => insert_non_null(&mut entry, known, member),
             None => drop(entry.insert(name, into_value(member))),
         }
     }
     entry
 }
 
-fn insert_string(map: &mut Map<String, Value>, name: &str, member: UnmergedValue) {
+fn insert_non_null(map: &mut Map<String, Value>, name: &str, member: UnmergedValue) {
     let member = into_value(member);
     if !member.is_null() {
         map.insert(name.to_owned(), member);

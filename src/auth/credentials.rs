@@ -57,13 +57,13 @@ pub(crate) struct Credential {
 
 impl Credential {
     /// User name and password, if both are set: docker sends neither alone.
-    pub(crate) fn login(&self) -> Option<(&str, &Secret)> {
+    pub(crate) fn username_and_password(&self) -> Option<(&str, &Secret)> {
         self.password.as_ref().filter(|_| !self.username.is_empty()).map(|password| (self.username.as_str(), password))
     }
 
     /// Whether there is nothing to log in with.
     pub(crate) fn is_anonymous(&self) -> bool {
-        self.login().is_none() && self.identity_token.is_none() && self.registry_token.is_none()
+        self.username_and_password().is_none() && self.identity_token.is_none() && self.registry_token.is_none()
     }
 }
 

@@ -22,10 +22,10 @@ fn no_env() -> Env {
 
 fn lookup(env: Env, text: &str, registry: &str) -> Result<Credential, RegistryError> {
     let directory = config(text);
-    quiet(env, directory.path()).lookup(registry, None)
+    store_without_warnings(env, directory.path()).lookup(registry, None)
 }
 
-fn quiet(env: Env, directory: &Path) -> CredentialStore {
+fn store_without_warnings(env: Env, directory: &Path) -> CredentialStore {
     CredentialStore::new(env, directory.to_owned(), Arc::new(|line| panic!("{line}")))
 }
 
@@ -40,7 +40,7 @@ fn auth(username: &str, password: &str) -> String {
 #[test]
 fn missing_or_empty_config_means_anonymous() {
     let directory = tempfile::tempdir().unwrap();
-    let credentials = quiet(no_env(), &directory.path().join("none"));
+    let credentials = store_without_warnings(no_env(), &directory.path().join("none"));
     assert!(credentials.lookup("h", None).unwrap().is_anonymous());
     for text in ["", " \n", "null", "{}", r#"{"auths":null}"#, r#"{"auths":{"h":null}}"#, r#"{"auths":{"h":{}}}"#] {
         assert!(lookup(no_env(), text, "h").unwrap().is_anonymous(), "{text}");
@@ -66,7 +66,7 @@ fn every_form_of_an_auths_entry_is_read() {
     let tokens = lookup(no_env(), tokens, "h").unwrap();
     assert_eq!(tokens.identity_token, Some(Secret::new("id")));
     assert_eq!(tokens.registry_token, Some(Secret::new("reg")));
-    assert!(!tokens.is_anonymous() && tokens.login().is_none());
+    assert!(!tokens.is_anonymous() && tokens.username_and_password().is_none());
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn invalid_config_is_an_error_that_names_the_file_and_no_secret() {
     }
     let directory = tempfile::tempdir().unwrap();
     fs::create_dir(directory.path().join("config.json")).unwrap();
-    let error = quiet(no_env(), directory.path()).lookup("h", None).unwrap_err();
+    let error = store_without_warnings(no_env(), directory.path()).lookup("h", None).unwrap_err();
     assert!(error.message.ends_with("config.json: not a file"), "{error}");
 }
 
@@ -214,7 +214,7 @@ fn duplicate_members_are_merged_as_in_go() {
         (r#"{"auths":{"a":{"username":"u","password":"1","Password":"2","password":null}}}"#, "a", "u2"),
     ] {
         let credential = lookup(no_env(), text, host).unwrap();
-        let login = credential.login().map(|(user, password)| format!("{user}{}", password.reveal()));
+        let login = credential.username_and_password().map(|(user, password)| format!("{user}{}", password.reveal()));
         assert_eq!(login.unwrap_or_default(), expected, "{text}");
     }
     let twice = read_object(br#"{"credHelpers":{"a":"x"},"credsStore":"y","credHelpers":{"b":"z"},"credsStore":null}"#);
@@ -250,7 +250,8 @@ fn platform_helper_is_an_error_only_after_its_timeout() {
     if !cfg!(target_os = "linux") {
         return;
     }
-    let error = quiet(env, directory.path()).lookup("h", Some(Duration::from_millis(200))).unwrap_err();
+    let error =
+        store_without_warnings(env, directory.path()).lookup("h", Some(Duration::from_millis(200))).unwrap_err();
     assert_eq!(error.kind, RegistryErrorKind::Credentials);
     assert!(error.message.contains("docker-credential-secretservice: gave no answer within"), "{}", error.message);
 }

@@ -47,7 +47,7 @@ pub(crate) struct RegistryAuthState {
 
 #[derive(Debug, Default)]
 pub(crate) struct TokenState {
-    pub(crate) announced: Scopes,
+    pub(crate) expected: Scopes,
     pub(crate) credential: Option<Result<Credential, RegistryError>>,
     /// The refresh token that a token server returned in place of the stored one.
     pub(crate) refresh_token: Option<Secret>,
@@ -64,5 +64,5 @@ pub(crate) struct TokenState {
     pub(crate) servers_that_refused_login: BTreeMap<String, RegistryError>,
     /// Why the token server did not answer the last request, and how many threads had asked for the token lock by then.
     /// Those threads get the same error; otherwise each would wait until its own deadline.
-    pub(crate) unanswered: Option<(usize, RegistryError)>,
+    pub(crate) last_send_error: Option<(usize, RegistryError)>,
 }

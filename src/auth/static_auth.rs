@@ -25,7 +25,7 @@ pub(crate) struct StaticAuth {
 struct StaticState {
     login_state: LoginState,
     /// How many probes have ended without an answer so far, and the error of the last one.
-    unanswered: (usize, Option<RegistryError>),
+    unanswered_probes: (usize, Option<RegistryError>),
 }
 
 #[derive(Debug, Default)]
@@ -62,8 +62,9 @@ impl StaticAuth {
         matches!(lock(&self.state).login_state, LoginState::RefusedForCheckBeforePush | LoginState::Refused)
     }
 
-    /// The header for the caller to send. `is_check_before_push`: the request only reads what is there before a push.
-    /// `None` if the registry refused it. Waits while another thread probes.
+    /// The header for the caller to send; `None` if the registry refused it. Waits while another thread probes.
+    /// `is_check_before_push`: the request only reads what is there before a push, so the registry may refuse the login
+    /// for reading alone.
     ///
     /// # Errors
     /// The probe of another thread got no answer: returns that thread's error. A further probe would wait as long
@@ -75,7 +76,7 @@ impl StaticAuth {
     ) -> Result<Option<Secret>, RegistryError> {
         let own = thread::current().id();
         let mut state = lock(&self.state);
-        let before = state.unanswered.0;
+        let before = state.unanswered_probes.0;
         loop {
             match &state.login_state {
                 LoginState::Accepted(good) => return Ok(Some(good.clone())),
@@ -84,7 +85,7 @@ impl StaticAuth {
                 LoginState::Probing { holder, .. } if *holder == own => return Ok(Some(header.clone())),
                 LoginState::Probing { .. } => {}
                 LoginState::Untested | LoginState::RefusedForCheckBeforePush => {
-                    if let (true, Some(error)) = (state.unanswered.0 > before, &state.unanswered.1) {
+                    if let (true, Some(error)) = (state.unanswered_probes.0 > before, &state.unanswered_probes.1) {
                         return Err(error.clone());
                     }
                     let is_second = matches!(state.login_state, LoginState::RefusedForCheckBeforePush);
@@ -131,7 +132,7 @@ impl StaticAuth {
             // For the waiting threads nothing has been sent except what was refused.
             let retryable =
                 if error.retryable == Retryable::IfRepeatable { Retryable::Unsent } else { error.retryable };
-            state.unanswered = (state.unanswered.0 + 1, Some(error.clone().with_retryable(retryable)));
+            state.unanswered_probes = (state.unanswered_probes.0 + 1, Some(error.clone().with_retryable(retryable)));
         }
         self.changed.notify_all();
     }

@@ -94,11 +94,11 @@ impl TokenCache {
 
     /// The sets of scopes to request in turn to get `to_cover`; empty if all were tried.
     ///
-    /// First all announced scopes together, unless a token that was requested for `challenge_scopes` and more was
+    /// First all expected scopes together, unless a token that was requested for `challenge_scopes` and more was
     /// refused for `to_cover`. Then exactly the challenge's scopes, unless a token for those was refused, too.
     pub(crate) fn scopes_to_request(
         &self,
-        announced: &Scopes,
+        expected: &Scopes,
         to_cover: &Scopes,
         challenge_scopes: &Scopes,
     ) -> Vec<Scopes> {
@@ -108,8 +108,7 @@ impl TokenCache {
         if self.tokens.iter().any(|token| token.is_refused_for(to_cover) && token.requested == *challenge_scopes) {
             return Vec::new();
         }
-        let wide =
-            Some(announced.union(to_cover)).filter(|wide| wide != challenge_scopes && !refused(challenge_scopes));
+        let wide = Some(expected.union(to_cover)).filter(|wide| wide != challenge_scopes && !refused(challenge_scopes));
         wide.into_iter().chain([challenge_scopes.clone()]).collect()
     }
 }
@@ -139,8 +138,8 @@ mod tests {
         (cache, now)
     }
 
-    fn plan(cache: &TokenCache, announced: &str, scopes: &str) -> Vec<String> {
-        cache.scopes_to_request(&set(announced), &set(scopes), &set(scopes)).iter().map(Scopes::to_string).collect()
+    fn plan(cache: &TokenCache, expected: &str, scopes: &str) -> Vec<String> {
+        cache.scopes_to_request(&set(expected), &set(scopes), &set(scopes)).iter().map(Scopes::to_string).collect()
     }
 
     #[test]

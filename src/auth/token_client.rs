@@ -35,13 +35,13 @@ impl TokenClient<'_> {
         let refuse = |reason: &str| {
             RegistryError::new(RegistryErrorKind::Protocol, registry, format!("its token server's address is {reason}"))
         };
-        let url = Url::parse(&request.url).map_err(refuse)?;
+        let url = Url::parse_from_server(&request.url).map_err(refuse)?;
         let form = [("Content-Type", "application/x-www-form-urlencoded")];
         let post = OutgoingRequest {
             headers: if request.form.is_some() { &form } else { &[] },
             authorization: request.authorization.as_ref(),
             body: request.form.as_ref().map(|form| form.reveal().as_bytes()),
-            cap: RESPONSE_BYTES_MAX,
+            response_max: RESPONSE_BYTES_MAX,
             // A refresh token may be valid for one use only.
             repeatable: request.form.is_none(),
             forbids_private_addresses: true,
@@ -56,7 +56,7 @@ impl TokenClient<'_> {
         let shown = FailedRequest::new(post.method, redactor.redact_url(&url));
         let mut retry = self.policy.start(&server, post.repeatable, deadline);
         loop {
-            let failed = match self.exchange(&post) {
+            let failed = match self.exchange_with_redirects(&post) {
                 Ok(response) => {
                     let retryable = error_response::retryable(&response);
                     if retryable == Retryable::Never {
@@ -78,7 +78,7 @@ impl TokenClient<'_> {
         }
     }
 
-    fn exchange(&self, request: &OutgoingRequest<'_>) -> Result<HttpResponse, TransportError> {
+    fn exchange_with_redirects(&self, request: &OutgoingRequest<'_>) -> Result<HttpResponse, TransportError> {
         let send = |request: &OutgoingRequest<'_>| self.transport.exchange(request);
         if request.authorization.is_some() || request.body.is_some() {
             return send(request);

@@ -52,7 +52,7 @@ impl TokenRequest {
 pub(crate) struct Realm {
     url: String,
     /// The host with its port, as in the URL.
-    pub(crate) host: String,
+    pub(crate) authority: String,
     /// Whether the URL is `https://`.
     pub(crate) https: bool,
 }
@@ -76,17 +76,17 @@ impl Realm {
             return Err(refuse("not a URL"));
         }
         let url = text.split('#').next().unwrap_or_default();
-        let https = Url::parse(url).map_err(refuse)?.origin.https;
+        let https = Url::parse_from_server(url).map_err(refuse)?.origin.https;
         let host = url.split(['/', '?']).nth(2).unwrap_or_default();
         if host.contains('@') {
             return Err(refuse("a URL with user information"));
         }
-        Ok(Realm { url: url.to_owned(), host: host.to_owned(), https })
+        Ok(Realm { url: url.to_owned(), authority: host.to_owned(), https })
     }
 
     /// Whether the host is a loopback address.
     pub(crate) fn is_loopback(&self) -> bool {
-        host::is_loopback_authority(&self.host)
+        host::is_loopback_authority(&self.authority)
     }
 
     /// The URL without its query, for error messages.
@@ -94,16 +94,16 @@ impl Realm {
         self.url.split('?').next().unwrap_or_default()
     }
 
-    /// A GET request, with the credential's user and password if it has them. Otherwise the password is the `identity`
-    /// token, for servers without the OAuth2 form.
+    /// A GET request, with the credential's user and password if it has them. Otherwise the password is
+    /// `refresh_token`, for servers without the OAuth2 form.
     pub(crate) fn build_get_request(
         &self,
         service: Option<&str>,
         scopes: &Scopes,
         credential: &Credential,
-        identity: Option<&Secret>,
+        refresh_token: Option<&Secret>,
     ) -> TokenRequest {
-        let login = credential.login().or_else(|| Some((credential.username.as_str(), identity?)));
+        let login = credential.username_and_password().or_else(|| Some((credential.username.as_str(), refresh_token?)));
         let account = login.map(|(user, _)| ("account", user.to_owned())).filter(|(_, user)| !user.is_empty());
         let scopes = scopes.scope_strings().map(|scope| ("scope", scope));
         let service = service.map(|service| ("service", service.to_owned()));
@@ -116,19 +116,24 @@ impl Realm {
         };
         TokenRequest {
             url: format!("{}{separator}{}", self.url, query),
-            authorization: login.map(|(user, password)| Secret::basic(user, password.reveal())),
+            authorization: login.map(|(user, password)| Secret::basic_authorization(user, password.reveal())),
             form: None,
         }
     }
 
     /// A POST request with a refresh token (OAuth2 form).
-    pub(crate) fn build_post_request(&self, service: Option<&str>, scopes: &Scopes, identity: &Secret) -> TokenRequest {
+    pub(crate) fn build_post_request(
+        &self,
+        service: Option<&str>,
+        scopes: &Scopes,
+        refresh_token: &Secret,
+    ) -> TokenRequest {
         let form = encode_form([
             ("grant_type", "refresh_token"),
             ("client_id", CLIENT_ID),
             ("service", service.unwrap_or_default()),
             ("scope", &scopes.to_string()),
-            ("refresh_token", identity.reveal()),
+            ("refresh_token", refresh_token.reveal()),
         ]);
         TokenRequest { url: self.url.clone(), authorization: None, form: Some(Secret::new(form)) }
     }
@@ -170,7 +175,7 @@ impl HttpResponse {
     pub(crate) fn token_error_kind(&self) -> RegistryErrorKind {
         match self.status {
             400 if self.is_invalid_grant() => RegistryErrorKind::Unauthorized,
-            404 | 407 => RegistryErrorKind::Refused,
+            404 | 407 => RegistryErrorKind::RequestRefused,
             status => error_response::kind_of_status(status),
         }
     }

@@ -17,7 +17,7 @@ fn user() -> Credential {
 #[test]
 fn realm_must_be_an_absolute_url() {
     let read = realm("https://auth.example:8443/token?x=y#part");
-    assert_eq!((read.host.as_str(), read.https), ("auth.example:8443", true));
+    assert_eq!((read.authority.as_str(), read.https), ("auth.example:8443", true));
     assert_eq!(read.url_without_query(), "https://auth.example:8443/token");
     assert!(realm("http://[::1]:5001/t").is_loopback());
     assert!(!realm("HTTP://h/t").https);
@@ -71,7 +71,7 @@ fn token_post_request_has_the_refresh_token_in_its_body_only() {
     );
     assert!(!format!("{asked:?}").contains("r%3Dt"));
     let asked = realm("https://h/t").build_get_request(None, &scopes, &Credential::default(), Some(&Secret::new("id")));
-    assert_eq!(asked.authorization, Some(Secret::basic("", "id")));
+    assert_eq!(asked.authorization, Some(Secret::basic_authorization("", "id")));
     assert!(!asked.url.contains("account"));
 }
 
@@ -132,9 +132,9 @@ fn token_errors_have_the_servers_message() {
             RegistryErrorKind::Unauthorized,
             "invalid_grant: run out",
         ),
-        (400, r#"{"error":"invalid_scope"}"#, RegistryErrorKind::Refused, "invalid_scope"),
+        (400, r#"{"error":"invalid_scope"}"#, RegistryErrorKind::RequestRefused, "invalid_scope"),
         (403, r#"{"errors":[{"code":"DENIED"},{"message":"x\r\ny"}]}"#, RegistryErrorKind::Forbidden, "denied; x  y"),
-        (404, "<html>", RegistryErrorKind::Refused, "HTTP status 404"),
+        (404, "<html>", RegistryErrorKind::RequestRefused, "HTTP status 404"),
         (429, "{\"errors\":[]}", RegistryErrorKind::RateLimited, "HTTP status 429"),
         (503, r#"{"message":"\u001b[31mdown"}"#, RegistryErrorKind::Server, "[31mdown"),
         (302, "", RegistryErrorKind::Protocol, "HTTP status 302"),
@@ -158,7 +158,7 @@ fn token_errors_have_the_servers_message() {
 #[test]
 fn token_error_message_is_redacted_before_it_is_cut() {
     let redactor = Redactor::default();
-    redactor.record_authorization(&Secret::basic("me", "hunter2hunter3"));
+    redactor.record_authorization(&Secret::basic_authorization("me", "hunter2hunter3"));
     for filling in [0, 190, 195] {
         let response = response(401, &format!(r#"{{"message":"{}hunter2hunter3"}}"#, "x".repeat(filling)));
         let words = response.token_error_message(&redactor);

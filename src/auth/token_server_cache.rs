@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::env::Env;
 use crate::net::url::{Origin, Url};
-use crate::regular_file::no_follow;
+use crate::regular_file::no_follow_or_block;
 use crate::sync::lock;
 
 const DIRECTORY: &str = "docker-manifest";
@@ -70,7 +70,7 @@ impl TokenServerCache {
         let known =
             self.stored().registries.get(registry).filter(|known| known.age(now).is_some_and(|age| age < LIFETIME));
         let built_in = || (self.is_enabled && registry == DOCKER_HUB).then_some(DOCKER_HUB_TOKEN_SERVER);
-        let url = Url::parse(known.map(|known| known.token_server.as_str()).or_else(built_in)?).ok()?;
+        let url = Url::parse_from_server(known.map(|known| known.token_server.as_str()).or_else(built_in)?).ok()?;
         Some(url.origin).filter(|origin| origin.https)
     }
 
@@ -135,7 +135,7 @@ fn read(path: &Path) -> TokenServerFile {
 fn open(path: &Path) -> io::Result<File> {
     use std::os::unix::fs::MetadataExt;
 
-    let file = no_follow(OpenOptions::new().read(true)).open(path)?;
+    let file = no_follow_or_block(OpenOptions::new().read(true)).open(path)?;
     let found = file.metadata()?;
     let is_ours = found.uid() == rustix::process::geteuid().as_raw() && found.mode() & 0o022 == 0;
     if found.is_file() && is_ours { Ok(file) } else { Err(io::ErrorKind::PermissionDenied.into()) }
@@ -185,7 +185,7 @@ mod tests {
     }
 
     fn origin(url: &str) -> Origin {
-        Url::parse(url).unwrap().origin
+        Url::parse_from_server(url).unwrap().origin
     }
 
     fn known(directory: &Path, registry: &str, seconds: u64) -> Option<String> {

@@ -13,7 +13,7 @@ use crate::core::file_error::FileError;
 use crate::digest::Digest;
 use crate::model::build_output::{self, BuildOutput, BuiltImage, ImageSelection};
 use crate::reference::Repository;
-use crate::regular_file::{FileKind, no_follow};
+use crate::regular_file::{FileKind, no_follow_or_block};
 
 /// The maximum number of files in all directories of one command.
 const FILES_MAX: usize = 10_000;
@@ -28,32 +28,35 @@ pub(crate) const STDIN: &str = "-";
 const LAYOUT_MARKER: &str = "oci-layout";
 
 /// The images that groups of files of `--from` name. The targets of a group select images in each of its files. A
-/// digest without a repository is in that of `--repository`, or else in `list`.
+/// digest without a repository is in that of `--repository`, or else in `default_repository`.
 ///
 /// # Errors
 /// The errors of all files.
 pub(crate) fn read_all(
     context: &Context,
     groups: &[(BuildOutputFlags, Vec<String>)],
-    list: &Repository,
+    default_repository: &Repository,
 ) -> Result<BuildOutputs, CommandError> {
     let (mut files, mut errors, mut remaining) = (Vec::new(), Vec::new(), FILES_MAX);
-    for (flags, targets) in groups {
-        let repository = flags.repository.as_ref().unwrap_or(list);
-        let mut reader =
-            BuildOutputReader { selection: ImageSelection { repository, targets }, remaining, files: Vec::new() };
+    for (flags, build_targets) in groups {
+        let default_repository = flags.repository.as_ref().unwrap_or(default_repository);
+        let mut reader = BuildOutputReader {
+            selection: ImageSelection { default_repository, build_targets },
+            remaining,
+            files: Vec::new(),
+        };
         let errors_before = errors.len();
         errors.extend(flags.from.iter().filter_map(|path| reader.read_path(context.env.original_path(path)).err()));
         remaining = reader.remaining;
-        let has_targets = reader.files.iter().any(|(_, output)| output.has_targets);
-        if let (Some(target), false) = (targets.first(), has_targets || errors.len() > errors_before) {
+        let has_build_targets = reader.files.iter().any(|(_, output)| output.has_build_targets);
+        if let (Some(target), false) = (build_targets.first(), has_build_targets || errors.len() > errors_before) {
             errors.push(FileError::NoTargets(target.clone()).into());
         }
         files.append(&mut reader.files);
     }
     CommandError::fail_if_any(errors)?;
-    let outputs = BuildOutputs::new(files, list);
-    outputs.notes().iter().for_each(|note| context.streams.note(format_args!("note: {note}")));
+    let outputs = BuildOutputs::new(files, default_repository);
+    outputs.notes().iter().for_each(|note| context.streams.message(format_args!("note: {note}")));
     Ok(outputs)
 }
 
@@ -87,7 +90,7 @@ impl BuildOutputReader<'_> {
     /// A directory of digests, or a directory of such directories. Each digest is the name of an empty file.
     fn read_directory(&mut self, path: &Path) -> Result<(), CommandError> {
         if path.join(LAYOUT_MARKER).is_file() {
-            return Err(FileError::LayoutAsDirectory { path: path.to_owned() }.into());
+            return Err(FileError::LayoutAsDigestDirectory { path: path.to_owned() }.into());
         }
         let (mut files, mut errors) = (Vec::new(), Vec::new());
         for entry in self.entries(path)? {
@@ -95,9 +98,9 @@ impl BuildOutputReader<'_> {
                 Ok(kind) if kind.is_dir() => match self.entries(&entry) {
                     Err(error) => errors.push(error),
                     Ok(inner) if inner.is_empty() => errors.push(FileError::EmptyDirectory { path: entry }.into()),
-                    Ok(inner) => files.extend(inner.iter().map(|inner| digest_of_file_name(inner))),
+                    Ok(inner) => files.extend(inner.iter().map(|inner| read_digest_file(inner))),
                 },
-                Ok(_) => files.push(digest_of_file_name(&entry)),
+                Ok(_) => files.push(read_digest_file(&entry)),
                 Err(error) => errors.push(error),
             }
         }
@@ -109,7 +112,7 @@ impl BuildOutputReader<'_> {
             return Err(FileError::EmptyDirectory { path: path.to_owned() }.into());
         }
         for (path, digest) in files.into_iter().flatten() {
-            let reference = self.selection.repository.at_digest(&digest);
+            let reference = self.selection.default_repository.at_digest(&digest);
             let images = vec![BuiltImage { reference, position: String::new(), size: None }];
             self.files.push((path.display().to_string(), BuildOutput { images, ..BuildOutput::default() }));
         }
@@ -130,9 +133,9 @@ impl BuildOutputReader<'_> {
 }
 
 /// The failures of a directory of digests. Several entries that are no digests are one failure.
-fn merge_not_a_digest_errors(directory: &Path, number: usize, errors: Vec<CommandError>) -> Vec<CommandError> {
+fn merge_not_a_digest_errors(directory: &Path, entry_count: usize, errors: Vec<CommandError>) -> Vec<CommandError> {
     let not_digest = |error: &CommandError| match error {
-        CommandError::File(source) => source.described_in_directory(directory),
+        CommandError::File(source) => source.label_in_directory(directory),
         _ => None,
     };
     let not_digests: Vec<String> = errors.iter().filter_map(not_digest).collect();
@@ -140,14 +143,15 @@ fn merge_not_a_digest_errors(directory: &Path, number: usize, errors: Vec<Comman
         return errors;
     }
     let other = errors.into_iter().filter(|error| not_digest(error).is_none());
-    let not_digests = FileError::NotADigestDirectory { directory: directory.to_owned(), number, others: not_digests };
+    let not_digests =
+        FileError::NotADigestDirectory { directory: directory.to_owned(), entry_count, others: not_digests };
     std::iter::once(not_digests.into()).chain(other).collect()
 }
 
 /// The digest that is the name of an empty file.
-fn digest_of_file_name(path: &Path) -> Result<(PathBuf, Digest), CommandError> {
+fn read_digest_file(path: &Path) -> Result<(PathBuf, Digest), CommandError> {
     let metadata = fs::symlink_metadata(path).map_err(unreadable(path))?;
-    check_kind(path, metadata.file_type(), false)?;
+    refuse_unsupported_file_type(path, metadata.file_type(), false)?;
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     match build_output::digest_from_file_name(name) {
         Some(digest) if metadata.is_file() && metadata.len() == 0 => Ok((path.to_owned(), digest)),
@@ -158,12 +162,12 @@ fn digest_of_file_name(path: &Path) -> Result<(PathBuf, Digest), CommandError> {
 /// The type of a file or a directory. Anything else is refused.
 fn checked_file_type(path: &Path) -> Result<FileType, CommandError> {
     let kind = fs::symlink_metadata(path).map_err(unreadable(path))?.file_type();
-    check_kind(path, kind, true)?;
+    refuse_unsupported_file_type(path, kind, true)?;
     Ok(kind)
 }
 
-fn check_kind(path: &Path, kind: FileType, may_be_directory: bool) -> Result<(), FileError> {
-    match FileKind::from_file_type(kind) {
+fn refuse_unsupported_file_type(path: &Path, file_type: FileType, may_be_directory: bool) -> Result<(), FileError> {
+    match FileKind::from_file_type(file_type) {
         FileKind::File => Ok(()),
         FileKind::Directory if may_be_directory => Ok(()),
         FileKind::Directory => Err(FileError::NotADigestFile { path: path.to_owned() }),
@@ -193,7 +197,7 @@ pub(crate) fn read_regular_file(path: &Path, max_bytes: u64) -> Result<Vec<u8>, 
         found => Err(FileError::NotAFile { path: path.to_owned(), found }),
     };
     only_file(fs::symlink_metadata(path).map_err(unreadable(path))?.file_type())?;
-    let file: File = no_follow(OpenOptions::new().read(true)).open(path).map_err(unreadable(path))?;
+    let file: File = no_follow_or_block(OpenOptions::new().read(true)).open(path).map_err(unreadable(path))?;
     only_file(file.metadata().map_err(unreadable(path))?.file_type())?;
     read_bounded(file, path, max_bytes)
 }

@@ -80,39 +80,39 @@ impl Context {
 
     /// The store. Its wait for another process ends after the flag's time, or after that of the environment variable.
     pub(crate) fn store_with_timeout(&self, timeout: Option<Duration>) -> Result<DockerManifestStore, CommandError> {
-        Ok(self.store().with_lock_timeout(self.time_limit(timeout)?))
+        Ok(self.store().with_lock_timeout(self.timeout_or_variable(timeout)?))
     }
 
     /// The longest wait for another process: the flag's time, or that of the environment variable.
-    pub(crate) fn time_limit(&self, timeout: Option<Duration>) -> Result<Option<Duration>, CommandError> {
+    pub(crate) fn timeout_or_variable(&self, timeout: Option<Duration>) -> Result<Option<Duration>, CommandError> {
         self.flag_or_variable(timeout, TIMEOUT_VARIABLE, values::time_limit)
     }
 
     /// A client. The login of the command line applies to the registry of `login_repository`, which is that of the
     /// list. Images from other registries use the credentials of docker's configuration.
-    pub(crate) fn registry<'a>(
+    pub(crate) fn registry_client<'a>(
         &self,
         network: &NetworkFlags,
         login_repository: impl Into<Option<&'a Repository>>,
     ) -> Result<RegistryClient, CommandError> {
-        let login = login_repository.into().map(|repository| login(network, repository)).transpose()?.flatten();
-        self.client(network, false, login)
+        let login = login_repository.into().map(|repository| read_login(network, repository)).transpose()?.flatten();
+        self.registry_client_with_login(network, false, login)
     }
 
     /// What images are read from: this client, and the layouts of the command.
-    pub(crate) fn access<'a>(&'a self, registry: &'a RegistryClient) -> ContentAccess<'a> {
+    pub(crate) fn content_access<'a>(&'a self, registry: &'a RegistryClient) -> ContentAccess<'a> {
         ContentAccess { registry, layouts: &self.layouts }
     }
 
     /// A client with this login, if there is one. `plain_http` forbids TLS.
-    pub(crate) fn client(
+    pub(crate) fn registry_client_with_login(
         &self,
         network: &NetworkFlags,
         plain_http: bool,
         login: Option<Login>,
     ) -> Result<RegistryClient, CommandError> {
         let streams = Arc::clone(&self.streams);
-        let trace: LineSink = Arc::new(move |line: &str| streams.note(line));
+        let trace: LineSink = Arc::new(move |line: &str| streams.message(line));
         let options = ClientOptions {
             env: self.env.clone(),
             config_dir: self.config_dir.clone(),
@@ -125,7 +125,7 @@ impl Context {
             retries: self
                 .flag_or_variable(network.retries, RETRIES_VARIABLE, values::retries)?
                 .unwrap_or(DEFAULT_RETRIES),
-            timeout: self.time_limit(network.timeout)?,
+            timeout: self.timeout_or_variable(network.timeout)?,
             remember_token_servers: self.flag_or_variable(None, REMEMBER_VARIABLE, values::on_or_off)?.unwrap_or(true),
             notice: trace,
         };
@@ -160,7 +160,7 @@ impl Context {
     /// The image that a word names, or why it names none. A relative path of a layout is relative to the
     /// working directory, as everywhere.
     pub(crate) fn location(&self, word: &LocationArg) -> LocationResult {
-        word.name().map(|location| match location {
+        word.location_result().map(|location| match location {
             Location::Layout(name) => Location::Layout(name.at(self.env.original_path(&name.path))),
             registry @ Location::Registry(_) => registry,
         })
@@ -168,13 +168,13 @@ impl Context {
 
     /// Prints on stderr what the command waits for.
     pub(crate) fn wait_notice(&self) -> impl Fn(&str) {
-        |line| self.streams.note(line)
+        |line| self.streams.message(line)
     }
 }
 
 /// The login of `--username` and `--password-stdin`. As in `docker login`, the password is all of stdin without the
 /// last line break.
-fn login(network: &NetworkFlags, repository: &Repository) -> Result<Option<Login>, CommandError> {
+fn read_login(network: &NetworkFlags, repository: &Repository) -> Result<Option<Login>, CommandError> {
     let Some(username) = &network.username else { return Ok(None) };
     let mut password = String::new();
     let read = io::stdin().take(PASSWORD_BYTES_MAX + 1).read_to_string(&mut password);

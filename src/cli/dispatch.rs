@@ -55,15 +55,15 @@ pub fn run_with_clock(argv: &[String], env: Env, streams: Arc<Streams>, clock: A
             Err(error) => return print_failure(streams, &unparsed_report(&error, words)),
         },
         Action::ManifestTool(words) => match args::manifest_tool(words) {
-            Ok(request) => run_tool_request(&context, request),
-            Err(error) => return print_failure(streams, &report::tool_argument_error(&error)),
+            Ok(request) => run_manifest_tool_request(&context, request),
+            Err(error) => return print_failure(streams, &report::manifest_tool_argument_error(&error)),
         },
     };
     match outcome {
         Ok(code) => code,
         Err(error) => {
             let certificates = net::certs_d_directory(env);
-            let is_json = asks_for_json(&invocation.action);
+            let is_json = action_wants_json(&invocation.action);
             let report = if is_json { report::command_error_json } else { report::command_error };
             print_failure(streams, &report(&error, &certificates))
         }
@@ -77,13 +77,13 @@ fn run_request(context: &Context, request: CliRequest) -> Result<u8, CommandErro
             return run_command(&Context { debug: context.debug || debug, ..context.clone() }, &command);
         }
         CliRequest::Help { text, requested: true } => context.streams.data(text.as_bytes())?,
-        CliRequest::Help { text, requested: false } => context.streams.note(text.trim_end()),
+        CliRequest::Help { text, requested: false } => context.streams.message(text.trim_end()),
     }
     Ok(0)
 }
 
 /// Runs a command of manifest-tool. Its exit codes are 0 and 1.
-fn run_tool_request(context: &Context, request: ToolRequest) -> Result<u8, CommandError> {
+fn run_manifest_tool_request(context: &Context, request: ToolRequest) -> Result<u8, CommandError> {
     match request {
         ToolRequest::Run(globals, command) => compat::manifest_tool::run(context, &globals, &command)?,
         ToolRequest::Help(text) => context.streams.data(text.as_bytes())?,
@@ -100,7 +100,7 @@ fn unparsed_report(error: &ArgsError, words: &[String]) -> Report {
     if report::wants_json(words) { report::argument_error_json(error) } else { report::argument_error(error) }
 }
 
-fn asks_for_json(action: &Action) -> bool {
+fn action_wants_json(action: &Action) -> bool {
     matches!(action, Action::Run(words) | Action::Mquery(words) if report::wants_json(words))
 }
 
@@ -155,17 +155,21 @@ fn complete(context: &Context, words: &[String], with_descriptions: bool) -> Res
     let names = || store.lists().unwrap_or_default().iter().map(ToString::to_string).collect();
     let draft = |list: &str| Reference::parse(list).ok().and_then(|list| store.load(&list).ok().flatten());
     let entries = |list: &str| {
-        draft(list).iter().flat_map(|draft| draft.entries()).map(|entry| entry.reference.to_string()).collect()
+        draft(list)
+            .iter()
+            .flat_map(|draft| draft.entries_in_key_order())
+            .map(|entry| entry.reference.to_string())
+            .collect()
     };
     let platforms = |list: &str| {
         let draft = draft(list);
-        let entries = draft.iter().flat_map(|draft| draft.entries());
+        let entries = draft.iter().flat_map(|draft| draft.entries_in_key_order());
         let platforms = entries.filter_map(|entry| Some(entry.descriptor.platform.as_ref()?.to_string()));
         platforms.collect::<BTreeSet<_>>().into_iter().collect()
     };
     let lookups = DraftLookups { names: &names, entries: &entries, platforms: &platforms };
     let result = completion::complete(words, with_descriptions, &lookups);
-    context.streams.note(result.stderr.trim_end());
+    context.streams.message(result.stderr.trim_end());
     context.streams.data(result.stdout.as_bytes())?;
     Ok(result.exit_code)
 }

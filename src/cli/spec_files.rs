@@ -15,7 +15,7 @@ use crate::model::index::ListFormat;
 use crate::model::spec::{self, BuildOutputSource, Dialect, ParsedSpecs, Spec, SpecEntry, Target};
 
 /// One byte more than the largest spec.
-const READ_BYTES_MAX: u64 = (16 << 20) + 1;
+const READ_LIMIT: u64 = (16 << 20) + 1;
 
 /// Applies the flags to a spec. Flags override the spec; tags and annotations are added.
 pub(crate) fn apply_flags(spec: &mut Spec, args: &Apply) {
@@ -38,7 +38,7 @@ pub(crate) fn apply_flags(spec: &mut Spec, args: &Apply) {
 pub(crate) fn add_build_outputs(
     context: &Context,
     flags: &BuildOutputFlags,
-    targets: &[String],
+    build_targets: &[String],
     specs: &mut [Spec],
 ) -> Result<Vec<BuildOutputs>, CommandError> {
     if !flags.from.is_empty() && specs.len() > 1 {
@@ -48,7 +48,7 @@ pub(crate) fn add_build_outputs(
         let list = spec.targets.first()?.reference.repository().clone();
         let mut sources: Vec<(BuildOutputFlags, Vec<String>)> = spec.from.iter().map(as_flags).collect();
         if !flags.from.is_empty() {
-            sources.push((flags.clone(), targets.to_vec()));
+            sources.push((flags.clone(), build_targets.to_vec()));
         }
         let read = build_output_files::read_all(context, &sources, &list);
         if let Ok(read) = &read {
@@ -62,7 +62,7 @@ pub(crate) fn add_build_outputs(
 /// A file of a spec as the flags `--from`, `--repository` and `--target` would name it.
 fn as_flags(from: &BuildOutputSource) -> (BuildOutputFlags, Vec<String>) {
     let flags = BuildOutputFlags { from: vec![from.path.clone().into()], repository: from.repository.clone() };
-    (flags, from.targets.clone())
+    (flags, from.build_targets.clone())
 }
 
 /// The specs that `--platforms`, `--template` and `--target` describe.
@@ -97,8 +97,8 @@ pub(crate) fn read(context: &Context, file: &Path, dialect: Dialect) -> Result<V
     let name = file.display().to_string();
     let mut bytes = Vec::new();
     let read = match name.as_str() {
-        STDIN => io::stdin().take(READ_BYTES_MAX).read_to_end(&mut bytes),
-        _ => File::open(file).and_then(|file| file.take(READ_BYTES_MAX).read_to_end(&mut bytes)),
+        STDIN => io::stdin().take(READ_LIMIT).read_to_end(&mut bytes),
+        _ => File::open(file).and_then(|file| file.take(READ_LIMIT).read_to_end(&mut bytes)),
     };
     read.map_err(|source| CommandError::Unreadable { path: file.to_owned(), source })?;
     let text = spec::decode(&bytes, &name)?;
@@ -110,7 +110,7 @@ pub(crate) fn read(context: &Context, file: &Path, dialect: Dialect) -> Result<V
         from.for_each(|from| from.path = directory.join(&from.path).to_string_lossy().into_owned());
         let named = specs
             .iter_mut()
-            .flat_map(|spec| spec.manifests.iter_mut().map(|entry| &mut entry.image).chain(&mut spec.source));
+            .flat_map(|spec| spec.manifests.iter_mut().map(|entry| &mut entry.image).chain(&mut spec.source_location));
         for location in named {
             if let Location::Layout(name) = location {
                 *name = name.at(&directory.join(&name.path));

@@ -60,29 +60,29 @@ pub enum LayoutError {
     },
     /// A path that is no layout, or a layout that does not support the operation.
     #[error("{} is no OCI image layout that can be used: {reason}", path.display())]
-    NotALayout {
+    Unusable {
         /// The directory or archive.
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
     },
     /// A file or an archive member of a kind that is not read.
-    #[error("{}: refusing {}: {reason}", path.display(), sanitize::short_line(member))]
-    Refused {
+    #[error("{}: refusing {}: {reason}", path.display(), sanitize::short_line(file))]
+    FileRefused {
         /// The layout.
         path: PathBuf,
         /// The file or member in it.
-        member: String,
+        file: String,
         /// Why.
         reason: &'static str,
     },
     /// A document of the layout that cannot be read.
-    #[error("{} in {}: {source}", sanitize::short_line(member), path.display())]
+    #[error("{} in {}: {source}", sanitize::short_line(file), path.display())]
     Document {
         /// The layout.
         path: PathBuf,
         /// The file in it.
-        member: String,
+        file: String,
         /// What is wrong with it.
         source: DocumentError,
     },
@@ -169,8 +169,8 @@ impl LayoutError {
     }
 
     /// A path that cannot be used as a layout.
-    pub(super) fn not_a_layout(path: &Path, reason: impl Into<String>) -> LayoutError {
-        LayoutError::NotALayout { path: path.to_owned(), reason: reason.into() }
+    pub(super) fn unusable(path: &Path, reason: impl Into<String>) -> LayoutError {
+        LayoutError::Unusable { path: path.to_owned(), reason: reason.into() }
     }
 
     /// Bytes that are not those of their digest.
@@ -179,16 +179,16 @@ impl LayoutError {
     }
 
     /// For `map_err`: a document that cannot be read.
-    pub(super) fn document<'a>(path: &'a Path, member: &'a str) -> impl Fn(DocumentError) -> LayoutError + 'a {
-        move |source| LayoutError::Document { path: path.to_owned(), member: member.to_owned(), source }
+    pub(super) fn document<'a>(path: &'a Path, file: &'a str) -> impl Fn(DocumentError) -> LayoutError + 'a {
+        move |source| LayoutError::Document { path: path.to_owned(), file: file.to_owned(), source }
     }
 
     /// The kind for scripts, and the path that the error concerns.
-    pub fn describe(&self) -> (FailureKind, &Path) {
+    pub fn kind_and_path(&self) -> (FailureKind, &Path) {
         match self {
             LayoutError::Io { path, .. } => (FailureKind::Store, path),
-            LayoutError::NotALayout { path, .. }
-            | LayoutError::Refused { path, .. }
+            LayoutError::Unusable { path, .. }
+            | LayoutError::FileRefused { path, .. }
             | LayoutError::Document { path, .. } => (FailureKind::Protocol, path),
             LayoutError::NoSuchName { path, .. } | LayoutError::NoBlob { path, .. } => (FailureKind::Missing, path),
             LayoutError::SeveralImages { path, .. } => (FailureKind::Usage, path),

@@ -32,18 +32,18 @@ impl ContentSource for RegistryRepository<'_> {
     }
 
     /// One request (HEAD).
-    fn serves_manifest(&self, manifest: &Descriptor) -> Result<bool, ContentError> {
-        Ok(self.client.has_child(self.repository, &manifest.digest, &manifest.media_type)?)
+    fn has_manifest(&self, manifest: &Descriptor) -> Result<bool, ContentError> {
+        Ok(self.client.has_manifest(self.repository, &manifest.digest, &manifest.media_type)?)
     }
 
     /// One request (HEAD).
-    fn serves_blob(&self, blob: &Blob<'_>) -> Result<bool, ContentError> {
+    fn has_blob_unverified(&self, blob: &Blob<'_>) -> Result<bool, ContentError> {
         Ok(self.client.has_blob(self.repository, blob.digest)?)
     }
 
     /// One request.
-    fn small_blob(&self, blob: &Blob<'_>, cap: u64) -> Result<Vec<u8>, ContentError> {
-        Ok(self.client.blob(self.repository, blob.digest, blob.size, cap)?)
+    fn small_blob(&self, blob: &Blob<'_>, max: u64) -> Result<Vec<u8>, ContentError> {
+        Ok(self.client.blob(self.repository, blob.digest, blob.size, max)?)
     }
 
     /// One request, and one more after each break.
@@ -85,12 +85,12 @@ impl ContentSink for RegistryRepository<'_> {
 
     /// One request (HEAD). A registry that serves an image has its blobs, because it refuses a manifest without them.
     fn has_complete_manifest(&self, manifest: &Descriptor) -> Result<bool, ContentError> {
-        self.serves_manifest(manifest)
+        self.has_manifest(manifest)
     }
 
     /// One request (HEAD).
     fn has_blob(&self, blob: &Blob<'_>) -> Result<bool, ContentError> {
-        self.serves_blob(blob)
+        self.has_blob_unverified(blob)
     }
 
     fn copy_blob(
@@ -115,14 +115,14 @@ impl ContentSink for RegistryRepository<'_> {
     }
 
     /// One request.
-    fn put_child(&self, digest: &Digest, media_type: &str, bytes: &[u8]) -> Result<IsListed, ContentError> {
+    fn put_by_digest(&self, digest: &Digest, media_type: &str, bytes: &[u8]) -> Result<IsListed, ContentError> {
         let name = ManifestName::Digest(digest.clone());
         Ok(self.client.put_manifest(self.repository, &name, media_type, bytes)?.subject_processed)
     }
 
     /// One request (HEAD).
     fn has_referrer(&self, referrer: &Referrer<'_>) -> Result<bool, ContentError> {
-        Ok(self.client.has_child(self.repository, referrer.digest, referrer.media_type)?)
+        Ok(self.client.has_manifest(self.repository, referrer.digest, referrer.media_type)?)
     }
 
     /// One request, or one for each tag.

@@ -18,19 +18,19 @@ pub trait ContentSource: Sync {
     ///
     /// # Errors
     /// A source that cannot be read.
-    fn serves_manifest(&self, manifest: &Descriptor) -> Result<bool, ContentError>;
+    fn has_manifest(&self, manifest: &Descriptor) -> Result<bool, ContentError>;
 
     /// Whether the source has a blob, with its size if that is known.
     ///
     /// # Errors
     /// A source that cannot be read.
-    fn serves_blob(&self, blob: &Blob<'_>) -> Result<bool, ContentError>;
+    fn has_blob_unverified(&self, blob: &Blob<'_>) -> Result<bool, ContentError>;
 
-    /// A blob of at most `cap` bytes, verified.
+    /// A blob of at most `max` bytes, verified.
     ///
     /// # Errors
     /// A missing blob, a larger blob, and a blob with another digest or size.
-    fn small_blob(&self, blob: &Blob<'_>, cap: u64) -> Result<Vec<u8>, ContentError>;
+    fn small_blob(&self, blob: &Blob<'_>, max: u64) -> Result<Vec<u8>, ContentError>;
 
     /// Calls `read` with a reader of the blob. The caller verifies the bytes.
     ///
@@ -50,7 +50,7 @@ pub trait ContentSource: Sync {
     /// # Errors
     /// A source that cannot be read, and in a layout other bytes.
     fn has_intact_blob(&self, blob: &Blob<'_>) -> Result<bool, ContentError> {
-        self.serves_blob(blob)
+        self.has_blob_unverified(blob)
     }
 
     /// The position of a blob in the source, if blobs should be read in the order of their positions and one at a time.
@@ -127,7 +127,7 @@ pub trait ContentSink: Sync {
     ///
     /// # Errors
     /// A target that cannot be written.
-    fn put_child(&self, digest: &Digest, media_type: &str, bytes: &[u8]) -> Result<IsListed, ContentError>;
+    fn put_by_digest(&self, digest: &Digest, media_type: &str, bytes: &[u8]) -> Result<IsListed, ContentError>;
 
     /// Whether the target has a referrer; a layout must also list it under its subject. Its tags are not checked.
     ///

@@ -42,7 +42,7 @@ impl UserFileBlob {
             return Err(UserFileBlobError::Kind(found));
         }
         let file = open(path).map_err(UserFileBlobError::Io)?.take(max.saturating_add(1));
-        let (digest, size) = Hasher::read_all(file, &Digest::from_bytes(b"")).map_err(UserFileBlobError::Io)?;
+        let (digest, size) = Hasher::hash_reader(file, &Digest::from_bytes(b"")).map_err(UserFileBlobError::Io)?;
         if size > max {
             return Err(UserFileBlobError::TooLarge);
         }

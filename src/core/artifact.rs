@@ -93,7 +93,7 @@ impl Artifact {
         let mut seen = BTreeSet::new();
         let blobs: Vec<&UserFileBlob> = self.blobs.iter().filter(|blob| seen.insert(&blob.digest)).collect();
         let transfers = reporter.transfers();
-        transfers.total(blobs.iter().fold(0, |sum, blob| sum.saturating_add(blob.size)), blobs.len());
+        transfers.set_total(blobs.iter().fold(0, |sum, blob| sum.saturating_add(blob.size)), blobs.len());
         let send = |blob: &&UserFileBlob| {
             let bar = transfers.blob(&blob.digest, Some(blob.size), &repository.to_string());
             if registry.has_blob(repository, &blob.digest)? {

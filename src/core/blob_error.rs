@@ -14,7 +14,7 @@ pub struct BlobError {
     /// The blob: its digest, for a mount with its repository, whose host docker leaves out.
     pub blob: String,
     /// The list being pushed.
-    pub target: String,
+    pub list: String,
     /// The repositories or the layout of the images that need it.
     pub sources: Vec<String>,
     /// The error of the registry that failed.
@@ -42,7 +42,7 @@ impl BlobError {
     }
 
     /// Whether no source has the blob any more.
-    pub(crate) fn is_gone(&self) -> bool {
+    pub(crate) fn is_missing_in_sources(&self) -> bool {
         let is_missing = match self.step {
             BlobStep::NotMounted => true,
             BlobStep::Mount => false,
@@ -55,12 +55,12 @@ impl BlobError {
 /// Docker's line for a mount.
 impl fmt::Display for BlobError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let BlobError { step, blob, target, sources, source } = self;
+        let BlobError { step, blob, list, sources, source } = self;
         match step {
-            BlobStep::NotMounted => write!(f, "error mounting {blob} to {target}"),
-            BlobStep::Mount => write!(f, "failed to mount blob {blob} to {target}: {}", response_text(source)),
+            BlobStep::NotMounted => write!(f, "error mounting {blob} to {list}"),
+            BlobStep::Mount => write!(f, "failed to mount blob {blob} to {list}: {}", response_text(source)),
             BlobStep::Copy => {
-                write!(f, "failed to copy blob {blob} from {} to {target}: {source}", sources.join(", "))
+                write!(f, "failed to copy blob {blob} from {} to {list}: {source}", sources.join(", "))
             }
         }
     }

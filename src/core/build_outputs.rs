@@ -6,7 +6,7 @@ use crate::content::registry::RegistryClient;
 use crate::core::error::CommandError;
 use crate::core::file_error::FileError;
 use crate::core::image_filters::LocationResult;
-use crate::core::requirements::{self, PlatformKey};
+use crate::core::platform_match::{self, PlatformKey};
 use crate::core::resolve::resolved_source::ResolvedSource;
 use crate::core::resolve::resolver::ReusedSource;
 use crate::digest::Digest;
@@ -34,14 +34,14 @@ struct FileImage {
     /// The file as it was named.
     file: String,
     /// The position in it, if it names several images.
-    position: String,
+    position_in_file: String,
 }
 
 /// The size of a manifest that a file gives.
 #[derive(Debug)]
 struct StatedSize {
     /// The file, and the position in it.
-    file: String,
+    file_and_position: String,
     reference: Reference,
     bytes: u64,
 }
@@ -50,7 +50,11 @@ impl FileImage {
     /// The file, and the position in it if it names several images.
     fn display_file(&self) -> String {
         let file = sanitize::short_line(&self.file);
-        if self.position.is_empty() { file } else { format!("{file} ({})", sanitize::short_line(&self.position)) }
+        if self.position_in_file.is_empty() {
+            file
+        } else {
+            format!("{file} ({})", sanitize::short_line(&self.position_in_file))
+        }
     }
 }
 
@@ -63,10 +67,10 @@ impl BuildOutputs {
             let note = |note: &String| format!("{}: {}", sanitize::short_line(&file), sanitize::short_line(note));
             outputs.notes.extend(output.notes.iter().map(note));
             for image in output.images {
-                let (file, position) = (file.clone(), image.position);
-                let (size, image) = (image.size, FileImage { reference: image.reference, file, position });
+                let (file, position_in_file) = (file.clone(), image.position);
+                let (size, image) = (image.size, FileImage { reference: image.reference, file, position_in_file });
                 outputs.sizes.extend(size.map(|bytes| StatedSize {
-                    file: image.display_file(),
+                    file_and_position: image.display_file(),
                     reference: image.reference.clone(),
                     bytes,
                 }));
@@ -99,7 +103,7 @@ impl BuildOutputs {
     }
 
     /// The names of the images.
-    pub(crate) fn names(&self) -> impl Iterator<Item = LocationResult> {
+    pub(crate) fn locations(&self) -> impl Iterator<Item = LocationResult> {
         self.references().map(|reference| Ok(reference.clone().into()))
     }
 
@@ -113,17 +117,18 @@ impl BuildOutputs {
         &self.notes
     }
 
-    /// Adds the file that names an image to the error of fetching it.
-    pub(crate) fn add_file_to_error(&self, registry: &RegistryClient, error: CommandError) -> CommandError {
+    /// Adds the file that names an image to the error of fetching it. If the file names the image by its configuration,
+    /// which a request finds out, the error says that instead.
+    pub(crate) fn diagnose_error(&self, registry: &RegistryClient, error: CommandError) -> CommandError {
         match error {
             CommandError::Several(errors) => {
-                CommandError::combine(errors.into_iter().map(|error| self.add_file_to_error(registry, error)).collect())
+                CommandError::combine(errors.into_iter().map(|error| self.diagnose_error(registry, error)).collect())
             }
-            error => self.add_file_to_single_error(registry, error),
+            error => self.diagnose_single_error(registry, error),
         }
     }
 
-    fn add_file_to_single_error(&self, registry: &RegistryClient, error: CommandError) -> CommandError {
+    fn diagnose_single_error(&self, registry: &RegistryClient, error: CommandError) -> CommandError {
         let named = match &error {
             CommandError::NoSuchManifest { reference, .. }
             | CommandError::DigestMismatch { reference, .. }
@@ -166,12 +171,12 @@ impl BuildOutputs {
     }
 
     /// Leaves out images that an index of the same file contains (ko names both), unless they are on the command line,
-    /// too (`is_named`), and images that the command line names in another way. Then checks that no two files have
-    /// different images for one platform. `is_selected` says which platforms count.
+    /// too (`is_on_command_line`), and images that the command line names in another way. Then checks that no two files
+    /// have different images for one platform. `is_selected` says which platforms count.
     ///
     /// # Errors
     /// All [`FileError::SizeMismatch`], else all [`FileError::TwoImagesForPlatform`].
-    pub(crate) fn remove_duplicates(
+    pub(crate) fn check_and_remove_duplicates(
         &self,
         sources: &mut Vec<ResolvedSource>,
         reused: &[ReusedSource<'_>],
@@ -193,7 +198,7 @@ impl BuildOutputs {
         let fetched = sources.iter().map(|source| (&source.reference, source.entries.iter().collect()));
         let reused = reused.iter().map(|reused| (reused.reference, reused.entries.clone()));
         let entries: BTreeMap<&Reference, Vec<&Entry>> = fetched.chain(reused).collect();
-        self.check_platforms(&entries, is_selected)
+        self.check_duplicate_platforms(&entries, is_selected)
     }
 
     /// The images of files whose index is in the same file.
@@ -219,7 +224,7 @@ impl BuildOutputs {
     pub(crate) fn check_sizes(&self, sizes: &BTreeMap<&Digest, u64>) -> Result<(), CommandError> {
         let mismatch = |stated: &StatedSize| {
             let bytes = *sizes.get(stated.reference.digest()?)?;
-            let (file, reference) = (stated.file.clone(), stated.reference.to_string());
+            let (file, reference) = (stated.file_and_position.clone(), stated.reference.to_string());
             (bytes != stated.bytes)
                 .then(|| FileError::SizeMismatch { file, reference, bytes, stated: stated.bytes }.into())
         };
@@ -230,7 +235,7 @@ impl BuildOutputs {
     ///
     /// # Errors
     /// All [`FileError::TwoImagesForPlatform`].
-    pub(crate) fn check_platforms(
+    pub(crate) fn check_duplicate_platforms(
         &self,
         entries: &BTreeMap<&Reference, Vec<&Entry>>,
         is_selected: impl Fn(&Platform) -> bool,
@@ -239,15 +244,15 @@ impl BuildOutputs {
         let mut errors = Vec::new();
         for image in &self.images {
             for entry in entries.get(&image.reference).into_iter().flatten() {
-                let platform = requirements::known_platform(&entry.descriptor).filter(|_| !entry.is_attestation());
+                let platform = platform_match::known_platform(&entry.descriptor).filter(|_| !entry.is_attestation());
                 let Some(platform) = platform.filter(|platform| is_selected(platform)) else { continue };
                 let digest = &entry.descriptor.digest;
                 let (first, first_image) =
-                    *known.entry(requirements::platform_key(platform)).or_insert((digest, image));
+                    *known.entry(platform_match::platform_key(platform)).or_insert((digest, image));
                 // An index may list a platform twice; two files may not.
                 if first != digest && !std::ptr::eq(first_image, image) {
                     errors.push(CommandError::from(FileError::TwoImagesForPlatform {
-                        platform: platform.normalized().to_string(),
+                        platform: platform.normalized_for_comparison().to_string(),
                         first: first.to_string(),
                         first_file: first_image.display_file(),
                         second: digest.to_string(),

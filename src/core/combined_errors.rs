@@ -12,7 +12,7 @@ impl CommandError {
     /// registry or repository is reported once, with the first request that met it.
     pub(crate) fn combine(mut errors: Vec<CommandError>) -> CommandError {
         let mut seen = BTreeSet::new();
-        errors.retain(|error| error.scope().is_none_or(|scope| seen.insert(scope)));
+        errors.retain(|error| error.deduplication_key().is_none_or(|scope| seen.insert(scope)));
         match errors.pop() {
             Some(only) if errors.is_empty() => only,
             last => CommandError::Several(errors.into_iter().chain(last).collect()),
@@ -46,7 +46,7 @@ impl CommandError {
     }
 
     /// The kind, and the registry or repository, of an error that every other request there would get.
-    fn scope(&self) -> Option<(RegistryErrorKind, String)> {
+    fn deduplication_key(&self) -> Option<(RegistryErrorKind, String)> {
         let source: &RegistryError = match self {
             CommandError::Registry(source) | CommandError::Put { source, .. } => source,
             CommandError::Blob(error) if error.step != BlobStep::NotMounted => &error.source,

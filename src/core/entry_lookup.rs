@@ -56,7 +56,7 @@ pub(crate) fn entry<'a>(draft: &'a Draft, selector: &str) -> Result<Option<&'a E
 }
 
 fn reference_and_platform(entry: &Entry) -> String {
-    let platform = entry.descriptor.stated_platform().map(|platform| format!(" ({platform})")).unwrap_or_default();
+    let platform = entry.descriptor.non_empty_platform().map(|platform| format!(" ({platform})")).unwrap_or_default();
     format!("{}{platform}", entry.reference)
 }
 
@@ -100,7 +100,7 @@ fn entries_with_digest<'a>(draft: &'a Draft, selector: &str) -> Result<Vec<&'a E
 pub(crate) fn suggestion_for(draft: &Draft, selector: &str) -> Option<String> {
     let platform = Platform::parse(selector).ok();
     let is_mistyped = platform.is_some_and(|platform| platform.check_known().is_err());
-    let platforms = images(draft, |entry| entry.descriptor.has_platform());
+    let platforms = images(draft, |entry| entry.descriptor.has_non_empty_platform());
     let names = |candidate: &Platform| [format!("{}/{}", candidate.os, candidate.architecture), candidate.to_string()];
     let platforms: BTreeSet<String> =
         platforms.iter().filter_map(|entry| entry.descriptor.platform.as_ref()).flat_map(names).collect();
@@ -111,8 +111,8 @@ pub(crate) fn suggestion_for(draft: &Draft, selector: &str) -> Option<String> {
 /// A similar name that differs only in its tag or in the last part of its path.
 fn nearest_name(draft: &Draft, name: &Reference) -> Option<String> {
     let tag = name.tag()?;
-    let sources = draft.entries().filter_map(|entry| entry.source.as_ref());
-    let names: Vec<&Reference> = draft.entries().map(|entry| &entry.reference).chain(sources).collect();
+    let sources = draft.entries_in_key_order().filter_map(|entry| entry.source.as_ref());
+    let names: Vec<&Reference> = draft.entries_in_key_order().map(|entry| &entry.reference).chain(sources).collect();
     let same_repository = names.iter().filter(|known| known.repository() == name.repository());
     let tags: BTreeSet<&str> = same_repository.filter_map(|known| known.tag()).collect();
     if let Some(suggestion) = nearest_word(tag, tags.into_iter()) {

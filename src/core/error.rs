@@ -5,13 +5,14 @@ use std::path::PathBuf;
 
 use crate::content::LayoutError;
 use crate::core::blob_error::BlobError;
-use crate::core::error_parts::{NameRole, PartialResult, SpecOrigin, incomplete, join_lines, response_text};
+use crate::core::error_parts::{NameRole, PartialResult, incomplete, join_lines, response_text};
 use crate::core::file_error::FileError;
 use crate::core::limits::LimitError;
 use crate::core::list_conflict::ListConflict;
 use crate::core::missing_child::MissingChild;
 use crate::core::shared_draft_error::SharedDraftError;
 use crate::core::shim::ShimError;
+use crate::core::spec_origin::SpecOrigin;
 use crate::digest::Digest;
 use crate::drafts::docker_dir::StoreError;
 use crate::io_message::io_message;
@@ -46,9 +47,9 @@ pub enum CommandError {
         /// Whether it is `create --push`, which does not change drafts.
         is_push: bool,
     },
-    /// `annotate`: the image is not in the draft.
+    /// `annotate` and `remove`: the image is not in the draft.
     #[error("manifest for image {image} does not exist in {list}")]
-    NotInList {
+    ImageNotInList {
         /// As typed.
         image: String,
         /// As typed.
@@ -60,7 +61,7 @@ pub enum CommandError {
     },
     /// `inspect LIST IMAGE`: the image is not in the draft.
     #[error("No such manifest: {image}")]
-    NotInDraft {
+    InspectImageMissing {
         /// The image.
         image: String,
         /// The draft.
@@ -80,7 +81,7 @@ pub enum CommandError {
     },
     /// No draft, or no such image in it.
     #[error("No such manifest: {0}")]
-    NoSuchDraft(String),
+    NoSuchDraftOrImage(String),
     /// The registry does not have the manifest.
     #[error("no such manifest: {reference}")]
     NoSuchManifest {
@@ -283,7 +284,7 @@ pub enum CommandError {
     InvalidDraft(Box<DocumentError>),
     /// A draft that cannot be shown as a list.
     #[error("failed to assemble ManifestDescriptor: {}", sanitize::short_line(&.0.to_string()))]
-    InvalidPreview(Box<DocumentError>),
+    UndisplayableDraft(Box<DocumentError>),
     /// Several failures of one command, in the order of its arguments; never empty.
     #[error("{}", join_lines(.0))]
     Several(Vec<CommandError>),
@@ -380,7 +381,7 @@ pub enum CommandError {
     NoListFormatAccepted(String),
     /// A shared draft that cannot be changed or published.
     #[error(transparent)]
-    Shared(Box<SharedDraftError>),
+    SharedDraft(Box<SharedDraftError>),
     /// `--password-stdin`: stdin contains no valid password.
     #[error("cannot read the password from standard input: {}", io_message(.0))]
     Password(#[source] io::Error),

@@ -35,7 +35,7 @@ boxed! {
     BlobError => Blob,
     FileError => File,
     ListConflict => Conflict,
-    SharedDraftError => Shared,
+    SharedDraftError => SharedDraft,
 }
 
 impl From<ContentError> for CommandError {

@@ -1,66 +1,6 @@
-//! Parts of the errors in [`super::error`]: their descriptions, types of their members, and lines of their texts.
+//! Parts of the errors in [`super::error`]: types of their members, and lines of their texts.
 
-use std::path::Path;
-
-use crate::failure_kind::FailureKind;
 use crate::net::{ContactedServer, RegistryError};
-
-/// A failure as data. The text is the error's own; `cli/report/hints` words the hints.
-#[derive(Debug, Clone, Copy)]
-pub struct Description<'e> {
-    /// The kind, which scripts branch on.
-    pub kind: FailureKind,
-    /// The manifest that the failure concerns, else the list, as in the text.
-    pub reference: Option<&'e str>,
-    /// The failed request.
-    pub registry_error: Option<&'e RegistryError>,
-    /// The file or directory that the failure concerns.
-    pub path: Option<&'e Path>,
-    /// The position in the file at `path`: line and column, counted from 1.
-    pub position: Option<(usize, usize)>,
-    /// The missing platforms.
-    pub missing: &'e [String],
-    /// The platforms that must not be there.
-    pub extra: &'e [String],
-}
-
-impl<'e> Description<'e> {
-    pub(super) fn new(kind: FailureKind) -> Description<'e> {
-        let (reference, registry_error, path, position) = (None, None, None, None);
-        Description { kind, reference, registry_error, path, position, missing: &[], extra: &[] }
-    }
-
-    pub(super) fn with_path((kind, path): (FailureKind, Option<&'e Path>)) -> Description<'e> {
-        Description { path, ..Description::new(kind) }
-    }
-
-    pub(super) fn reference(self, reference: &'e str) -> Description<'e> {
-        Description { reference: Some(reference), ..self }
-    }
-
-    pub(super) fn registry_error(self, source: &'e RegistryError) -> Description<'e> {
-        Description { registry_error: Some(source), ..self }
-    }
-
-    pub(super) fn path(self, path: &'e Path) -> Description<'e> {
-        Description { path: Some(path), ..self }
-    }
-}
-
-/// Where the list to publish comes from, and so where the user can correct it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SpecOrigin {
-    /// A draft.
-    Draft,
-    /// A file that describes it.
-    File,
-    /// Flags that name its platforms.
-    Flags,
-    /// Images that a command names, before there is a draft.
-    Images,
-    /// A shared draft.
-    Shared,
-}
 
 /// The role of an invalid name. Docker's messages differ by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,4 +72,13 @@ pub(crate) fn incomplete(list: &str, missing: &[String], extra: &[String]) -> St
 /// One line each.
 pub(crate) fn join_lines(errors: &[impl ToString]) -> String {
     errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+/// The first `max` names, and the number of the others.
+pub(crate) fn abbreviated(names: &[String], max: usize) -> String {
+    let shown: Vec<&str> = names.iter().take(max).map(String::as_str).collect();
+    match names.len().saturating_sub(shown.len()) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
 }

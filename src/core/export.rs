@@ -34,7 +34,7 @@ pub(crate) struct ExportedSpec {
 
 /// The name that `apply` publishes the list under. A digest is left out, because a rebuilt list would need the same
 /// bytes.
-fn published_name(list: &Reference) -> Reference {
+fn spec_target(list: &Reference) -> Reference {
     let tagged = list.tag().and_then(|tag| tags::with_tag(list, tag));
     tagged.unwrap_or_else(|| list.clone())
 }
@@ -58,18 +58,18 @@ pub(crate) fn spec_of_draft(draft: &Draft) -> Result<ExportedSpec, CommandError>
         return Err(CommandError::EmptyDraft(draft.reference.to_string()));
     }
     let is_source = |reference: &&Reference| draft.source.as_ref().map(|index| &index.digest) == reference.digest();
-    let source = draft.entries().filter_map(|entry| entry.source.as_ref()).find(is_source).cloned();
+    let source = draft.entries_in_key_order().filter_map(|entry| entry.source.as_ref()).find(is_source).cloned();
     let mut losses = LossWarnings { has_source: source.is_some(), warnings: Vec::new() };
-    losses.list(draft.subject.as_ref());
+    losses.warn_about_subject(draft.subject.as_ref());
     let manifests = draft.list_items().into_iter().filter_map(|item| {
         let ListItem::Entry(key, entry) = item else {
             if let ListItem::Opaque(opaque) = item {
-                losses.add(&opaque.descriptor);
+                losses.warn_and_check_nameable(&opaque.descriptor);
             }
             return None;
         };
         let image = entry.reference.repository().at_digest(&entry.descriptor.digest);
-        losses.add(&entry.descriptor);
+        losses.warn_and_check_nameable(&entry.descriptor);
         // A platform that came from the image's configuration is left out: `apply` reads it there again.
         let mut described = entry.descriptor.clone();
         if losses.has_source && draft.config_platforms.get(key) == described.platform.as_ref() {
@@ -78,8 +78,8 @@ pub(crate) fn spec_of_draft(draft: &Draft) -> Result<ExportedSpec, CommandError>
         Some(spec_entry(image.into(), &described, entry.source.is_some()))
     });
     let spec = Spec {
-        targets: vec![published_name(&draft.reference).into()],
-        source: source.and_then(|source| Some(source.repository().at_digest(source.digest()?).into())),
+        targets: vec![spec_target(&draft.reference).into()],
+        source_location: source.and_then(|source| Some(source.repository().at_digest(source.digest()?).into())),
         annotations: draft.annotations.clone(),
         artifact_type: Some(draft.artifact_type.clone()).filter(|artifact_type| !artifact_type.is_empty()),
         manifests: manifests.collect(),
@@ -92,27 +92,30 @@ pub(crate) fn spec_of_draft(draft: &Draft) -> Result<ExportedSpec, CommandError>
 ///
 /// # Errors
 /// An image that is not a list; a list without images; errors of the registry or the layout.
-pub(crate) fn spec_of_published(access: ContentAccess<'_>, location: &Location) -> Result<ExportedSpec, CommandError> {
-    let list = &ImageSource::open(access, location)?;
-    list.announce_pull();
+pub(crate) fn spec_of_published(
+    content_access: ContentAccess<'_>,
+    location: &Location,
+) -> Result<ExportedSpec, CommandError> {
+    let list = &ImageSource::open(content_access, location)?;
+    list.expect_pull();
     let fetched = match fetch::manifest(list)? {
         ImageOrList::List(fetched) => fetched,
         ImageOrList::Image(..) => return Err(CommandError::NotAList(list.to_string())),
     };
     let name = match location.reference() {
-        Some(list) => published_name(list),
+        Some(list) => spec_target(list),
         None => Reference::parse(LAYOUT_LIST_NAME)?,
     };
     let index = fetched.decode_index(&list)?;
     let is_docker = media_type::essence(&fetched.media_type) == media_type::DOCKER_LIST;
     let mut losses = LossWarnings { has_source: true, warnings: Vec::new() };
-    losses.list(index.subject.as_ref());
+    losses.warn_about_subject(index.subject.as_ref());
     let has_attestations = index.manifests.iter().any(is_attestation);
-    let source = needs_source(&index, &fetched.bytes, is_docker);
-    let source = source.then(|| location.at_digest(&fetched.digest));
+    let source_location = needs_source(&index, &fetched.bytes, is_docker);
+    let source_location = source_location.then(|| location.at_digest(&fetched.digest));
     let mut manifests = Vec::new();
     for described in &index.manifests {
-        if losses.add(described) {
+        if losses.warn_and_check_nameable(described) {
             manifests.push(spec_entry(location.at_digest(&described.digest), described, true));
         }
     }
@@ -121,7 +124,7 @@ pub(crate) fn spec_of_published(access: ContentAccess<'_>, location: &Location) 
     }
     let spec = Spec {
         targets: vec![name.into()],
-        source,
+        source_location,
         attestations: (is_docker && has_attestations).then_some(spec::AttestationsPolicy::Keep),
         annotations: index.annotations,
         artifact_type: Some(index.artifact_type).filter(|artifact_type| !artifact_type.is_empty()),
@@ -137,7 +140,7 @@ pub(crate) fn spec_of_published(access: ContentAccess<'_>, location: &Location) 
 fn needs_source(index: &Index, bytes: &[u8], is_docker: bool) -> bool {
     let is_unusual = |descriptor: &Descriptor| {
         let is_image = matches!(ManifestKind::from_media_type(&descriptor.media_type), Some(ManifestKind::Image(_)));
-        !is_image || !descriptor.urls.is_empty() || !descriptor.data.is_empty() || !descriptor.has_platform()
+        !is_image || !descriptor.urls.is_empty() || !descriptor.data.is_empty() || !descriptor.has_non_empty_platform()
     };
     let is_beyond = is_docker && index.oci_only_content().is_some();
     let is_reproducible = index.encode().is_ok_and(|encoded| encoded == bytes);
@@ -147,7 +150,7 @@ fn needs_source(index: &Index, bytes: &[u8], is_docker: bool) -> bool {
 /// The spec entry of a descriptor. `is_listed`: the descriptor comes from a list, and the image's own platform may have
 /// more fields.
 fn spec_entry(image: Location, descriptor: &Descriptor, is_listed: bool) -> SpecEntry {
-    let platform = descriptor.stated_platform().cloned();
+    let platform = descriptor.non_empty_platform().cloned();
     let force = platform.as_ref().is_some_and(spec::needs_force);
     let explicitly_empty = match &platform {
         Some(platform) if is_listed && !force => empty_fields(platform),
@@ -182,14 +185,14 @@ struct LossWarnings {
 }
 
 impl LossWarnings {
-    fn list(&mut self, subject: Option<&Descriptor>) {
+    fn warn_about_subject(&mut self, subject: Option<&Descriptor>) {
         if let Some(subject) = subject.filter(|_| !self.has_source) {
             self.warnings.push(format!("a spec cannot contain the list's subject, {}", subject.digest));
         }
     }
 
     /// Adds warnings about a descriptor. Returns whether a spec can name it at all.
-    fn add(&mut self, descriptor: &Descriptor) -> bool {
+    fn warn_and_check_nameable(&mut self, descriptor: &Descriptor) -> bool {
         let digest: &Digest = &descriptor.digest;
         match ManifestKind::from_media_type(&descriptor.media_type) {
             Some(ManifestKind::List) if self.has_source => {}
@@ -216,7 +219,7 @@ impl LossWarnings {
         if !descriptor.data.is_empty() {
             self.warnings.push(format!("a spec cannot contain the embedded data of {digest}"));
         }
-        if !descriptor.has_platform() {
+        if !descriptor.has_non_empty_platform() {
             self.warnings.push(format!("the list states no platform for {digest}: apply reads it from the image"));
         }
         true

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::core::error_parts::Description;
+use crate::core::failure_data::FailureData;
 use crate::failure_kind::FailureKind;
 use crate::model::build_output::{self, BuildOutputError};
 use crate::net::RegistryError;
@@ -69,7 +69,7 @@ pub enum FileError {
     },
     /// A layout in the place of a directory of digests.
     #[error("{} is an OCI image layout, and no directory of digests", shown(path))]
-    LayoutAsDirectory {
+    LayoutAsDigestDirectory {
         /// The directory.
         path: PathBuf,
     },
@@ -81,14 +81,14 @@ pub enum FileError {
     },
     /// Several entries of a directory of digests that are none.
     #[error(
-        "{} is not a directory of digests: {} of its {number} files are not empty files named by a digest: {}",
+        "{} is not a directory of digests: {} of its {entry_count} files are not empty files named by a digest: {}",
         shown(directory), others.len(), build_output::listed_names(others)
     )]
     NotADigestDirectory {
         /// The directory.
         directory: PathBuf,
         /// The number of its entries.
-        number: usize,
+        entry_count: usize,
         /// What each of them is, by its name in the directory.
         others: Vec<String>,
     },
@@ -153,7 +153,7 @@ pub enum FileError {
 
 impl FileError {
     /// What an entry of a directory of digests is instead of a digest, by its name in the directory.
-    pub(crate) fn described_in_directory(&self, directory: &Path) -> Option<String> {
+    pub(crate) fn label_in_directory(&self, directory: &Path) -> Option<String> {
         let name = |path: &Path| shown(path.strip_prefix(directory).unwrap_or(path));
         match self {
             FileError::NotADigestFile { path } => Some(name(path)),
@@ -164,7 +164,7 @@ impl FileError {
     }
 
     /// The data of the error.
-    pub(super) fn describe(&self) -> Description<'_> {
+    pub(super) fn failure_data(&self) -> FailureData<'_> {
         match self {
             FileError::UnsupportedKind { path, .. }
             | FileError::NotAnArtifactFile { path, .. }
@@ -173,20 +173,20 @@ impl FileError {
             | FileError::TooLarge { path, .. }
             | FileError::TooManyFiles { path, .. }
             | FileError::EmptyDirectory { path }
-            | FileError::LayoutAsDirectory { path }
+            | FileError::LayoutAsDigestDirectory { path }
             | FileError::NotADigestDirectory { directory: path, .. }
-            | FileError::NotADigestFile { path } => Description::new(FailureKind::Spec).path(path),
-            FileError::InvalidContent { file, .. } => Description::new(FailureKind::Spec).path(Path::new(file)),
+            | FileError::NotADigestFile { path } => FailureData::new(FailureKind::Spec).path(path),
+            FileError::InvalidContent { file, .. } => FailureData::new(FailureKind::Spec).path(Path::new(file)),
             FileError::ImageId { file, reference } | FileError::SizeMismatch { file, reference, .. } => {
-                Description::new(FailureKind::Spec).path(Path::new(file)).reference(reference)
+                FailureData::new(FailureKind::Spec).path(Path::new(file)).reference(reference)
             }
             FileError::ImageNotFetched { file, reference, source, .. } => {
                 let kind = source.as_ref().map_or(FailureKind::Spec, |source| source.failure_kind());
-                let described = Description::new(kind).path(Path::new(file)).reference(reference);
-                Description { registry_error: source.as_deref(), ..described }
+                let described = FailureData::new(kind).path(Path::new(file)).reference(reference);
+                FailureData { registry_error: source.as_deref(), ..described }
             }
-            FileError::TwoImagesForPlatform { .. } => Description::new(FailureKind::Conflict),
-            FileError::NoTargets(_) => Description::new(FailureKind::Usage),
+            FileError::TwoImagesForPlatform { .. } => FailureData::new(FailureKind::Conflict),
+            FileError::NoTargets(_) => FailureData::new(FailureKind::Usage),
         }
     }
 }

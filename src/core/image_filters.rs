@@ -65,7 +65,7 @@ pub struct SourceFilter {
     /// Whether attestations are kept.
     pub attestations: AttestationsPolicy,
     /// Whether the attestation of an image without an index is searched for among its referrers.
-    pub attestation_referrers: bool,
+    pub search_attestation_referrers: bool,
 }
 
 /// Which referrers of the images are copied or pushed with them.

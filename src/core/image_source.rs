@@ -86,11 +86,11 @@ impl<'a> ImageSource<'a> {
     ///
     /// # Errors
     /// A layout that cannot be opened, or that does not have the image.
-    pub(crate) fn open(access: ContentAccess<'a>, location: &Location) -> Result<ImageSource<'a>, LayoutError> {
+    pub(crate) fn open(content_access: ContentAccess<'a>, location: &Location) -> Result<ImageSource<'a>, LayoutError> {
         match location {
-            Location::Registry(reference) => Ok(ImageSource::in_registry(access.registry, reference)),
+            Location::Registry(reference) => Ok(ImageSource::in_registry(content_access.registry, reference)),
             Location::Layout(name) => {
-                let layout = access.layouts.open(name)?;
+                let layout = content_access.layouts.open(name)?;
                 let digest = layout.select(name)?;
                 Ok(ImageSource::Layout { layout, name: name.clone(), digest })
             }
@@ -140,10 +140,10 @@ impl<'a> ImageSource<'a> {
         matches!(self, ImageSource::Layout { .. })
     }
 
-    /// Announces the access to read it, if it is in a registry. See [`RegistryClient::announce_access`].
-    pub(crate) fn announce_pull(&self) {
+    /// Records that it will be read, if it is in a registry. See [`RegistryClient::expect_access`].
+    pub(crate) fn expect_pull(&self) {
         if let ImageSource::Registry { registry, reference } = self {
-            registry.announce_access(reference.repository(), Access::Pull);
+            registry.expect_access(reference.repository(), Access::Pull);
         }
     }
 
@@ -166,13 +166,13 @@ impl<'a> ImageSource<'a> {
     /// Whether the manifest of this descriptor is in the same repository or layout.
     ///
     /// # Errors
-    /// Those of [`ContentSource::serves_manifest`].
+    /// Those of [`ContentSource::has_manifest`].
     pub(crate) fn serves(&self, manifest: &Descriptor) -> Result<bool, ContentError> {
-        self.with_content(|content| content.serves_manifest(manifest))
+        self.with_source(|content| content.has_manifest(manifest))
     }
 
     /// Calls `read` with what reads the repository or the layout.
-    pub(crate) fn with_content<T>(&self, read: impl FnOnce(&dyn ContentSource) -> T) -> T {
+    pub(crate) fn with_source<T>(&self, read: impl FnOnce(&dyn ContentSource) -> T) -> T {
         match self {
             ImageSource::Registry { registry, reference } => {
                 read(&RegistryRepository::new(registry, reference.repository()))

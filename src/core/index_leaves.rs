@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::core::limits::{DEPTH_MAX, ORDERED_DESCRIPTORS_MAX};
+use crate::core::limits::{DEPTH_MAX, LEAVES_MAX};
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::{DocumentError, json};
@@ -16,7 +16,7 @@ pub(crate) struct Leaf {
 }
 
 /// The leaves of an index. `nested` has the bytes of the nested indexes; a descriptor of any other manifest is a leaf.
-/// After [`ORDERED_DESCRIPTORS_MAX`] leaves, and below [`DEPTH_MAX`] levels, nested indexes are leaves, too.
+/// After [`LEAVES_MAX`] leaves, and below [`DEPTH_MAX`] levels, nested indexes are leaves, too.
 ///
 /// # Errors
 /// Bytes that are no index.
@@ -38,7 +38,7 @@ fn add_leaves<'a>(
     let document = json::parse(index)?;
     for json in json::Members::parse("ManifestList", &document)?.array("manifests")? {
         let descriptor = Descriptor::decode(json)?;
-        let is_within = depth < DEPTH_MAX && leaves.len() < ORDERED_DESCRIPTORS_MAX;
+        let is_within = depth < DEPTH_MAX && leaves.len() < LEAVES_MAX;
         match nested(&descriptor.digest).filter(|_| is_within) {
             Some(inner) => add_leaves(inner, nested, depth + 1, leaves)?,
             None => leaves.push(Leaf { json: json.clone(), descriptor }),

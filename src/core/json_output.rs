@@ -81,8 +81,8 @@ pub(crate) struct ListEntryJson {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) referrers: Vec<ReferrerJson>,
     /// The source of the entry, in a dry run.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) from: Option<PlannedTransfer>,
+    #[serde(rename = "from", skip_serializing_if = "Option::is_none")]
+    pub(crate) transfer: Option<PlannedTransfer>,
 }
 
 /// A manifest that refers to another one.
@@ -177,7 +177,7 @@ impl ManifestJson {
             digest: descriptor.digest.to_string(),
             size: descriptor.size,
             media_type: descriptor.media_type.clone(),
-            platform: descriptor.stated_platform().map(ToString::to_string),
+            platform: descriptor.non_empty_platform().map(ToString::to_string),
             artifact_type: descriptor.artifact_type.clone(),
             annotations: descriptor.annotations.clone(),
             tags: location.tag().map(str::to_owned).into_iter().collect(),
@@ -188,9 +188,9 @@ impl ManifestJson {
     /// The list of a draft. It counts no requests.
     ///
     /// # Errors
-    /// As [`Draft::preview`].
+    /// As [`Draft::encode_for_display`].
     pub(crate) fn from_draft(draft: &Draft) -> Result<ManifestJson, DocumentError> {
-        let list = draft.preview()?;
+        let list = draft.encode_for_display()?;
         let descriptor = Descriptor::new(list.media_type, list.digest, list.bytes.len() as u64);
         Ok(ManifestJson {
             local: true,
@@ -217,7 +217,7 @@ impl ListEntryJson {
     }
 
     /// An entry of a list that is pushed, under the reference to pull it by.
-    pub(crate) fn from_pushed_descriptor(reference: &dyn fmt::Display, descriptor: &Descriptor) -> ListEntryJson {
+    pub(crate) fn pushed_entry(reference: &dyn fmt::Display, descriptor: &Descriptor) -> ListEntryJson {
         let entry = ListEntryJson::from_descriptor(reference, descriptor);
         let (parts, artifact_type, annotations) = Default::default();
         ListEntryJson { parts, artifact_type, annotations, ..entry }
@@ -226,7 +226,7 @@ impl ListEntryJson {
     /// One entry of a list.
     pub(crate) fn from_descriptor(reference: &dyn fmt::Display, descriptor: &Descriptor) -> ListEntryJson {
         ListEntryJson {
-            platform: descriptor.stated_platform().map(ToString::to_string),
+            platform: descriptor.non_empty_platform().map(ToString::to_string),
             parts: PlatformJson::from_descriptor(descriptor),
             digest: descriptor.digest.to_string(),
             size: descriptor.size,

@@ -11,7 +11,7 @@ pub(crate) const DEPTH_MAX: usize = 8;
 /// The maximum number of descriptors that one command reads from indexes.
 pub(crate) const DESCRIPTORS_MAX: usize = 10_000;
 /// The maximum number of descriptors of an index and its nested indexes whose order is kept, selected or not.
-pub(crate) const ORDERED_DESCRIPTORS_MAX: usize = 100_000;
+pub(crate) const LEAVES_MAX: usize = 100_000;
 /// The maximum bytes of manifests that a command keeps; a manifest counts once for each descriptor. The store has each
 /// manifest in base64 and again as JSON, so a draft within this limit can be read again.
 pub(crate) const BYTES_MAX: u64 = docker_dir::DRAFT_BYTES_MAX / 8 * 3;
@@ -48,8 +48,8 @@ pub enum LimitError {
 /// Counts what a command takes from indexes, against the limits.
 #[derive(Debug, Default)]
 pub(crate) struct IndexBudget {
-    descriptors: usize,
-    bytes: AtomicU64,
+    counted_descriptors: usize,
+    counted_bytes: AtomicU64,
 }
 
 impl IndexBudget {
@@ -58,8 +58,8 @@ impl IndexBudget {
     /// # Errors
     /// The limit is exceeded.
     pub(crate) fn count_descriptors(&mut self, more: usize, list: impl Fn() -> String) -> Result<(), LimitError> {
-        self.descriptors = self.descriptors.saturating_add(more);
-        match self.descriptors > DESCRIPTORS_MAX {
+        self.counted_descriptors = self.counted_descriptors.saturating_add(more);
+        match self.counted_descriptors > DESCRIPTORS_MAX {
             true => Err(LimitError::Descriptors { list: list(), max: DESCRIPTORS_MAX }),
             false => Ok(()),
         }
@@ -69,9 +69,9 @@ impl IndexBudget {
     ///
     /// # Errors
     /// The limit is exceeded.
-    pub(crate) fn add_bytes(&self, list: &dyn Display, bytes: &[u8], times: usize) -> Result<(), LimitError> {
+    pub(crate) fn count_bytes(&self, list: &dyn Display, bytes: &[u8], times: usize) -> Result<(), LimitError> {
         let more = (bytes.len() as u64).saturating_mul(times as u64);
-        let before = self.bytes.fetch_add(more, Ordering::Relaxed);
+        let before = self.counted_bytes.fetch_add(more, Ordering::Relaxed);
         match before.saturating_add(more) > BYTES_MAX {
             true => Err(LimitError::Bytes { list: list.to_string(), max: BYTES_MAX }),
             false => Ok(()),

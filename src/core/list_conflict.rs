@@ -1,4 +1,5 @@
-//! Why a published list cannot be changed in one step: another client changes it.
+//! Why a published list cannot be changed in one step: it has a draft, it is named by its digest, or another client
+//! changes it.
 
 use crate::digest::Digest;
 
@@ -23,7 +24,7 @@ pub enum ListConflict {
     },
     /// The tag does not serve the list that was just published.
     #[error("{list} was published as {digest}, then replaced by {}", or_nothing(.current.as_ref()))]
-    Replaced {
+    ReplacedAfterPush {
         /// The list.
         list: String,
         /// The digest of the published list.
@@ -45,14 +46,14 @@ impl ListConflict {
         match self {
             ListConflict::DraftExists { list }
             | ListConflict::Moved { list, .. }
-            | ListConflict::Replaced { list, .. }
+            | ListConflict::ReplacedAfterPush { list, .. }
             | ListConflict::NamedByDigest { list } => list,
         }
     }
 
     /// Whether another client has changed the list meanwhile, so that the same command may succeed now.
     pub fn is_race(&self) -> bool {
-        matches!(self, ListConflict::Moved { .. } | ListConflict::Replaced { .. })
+        matches!(self, ListConflict::Moved { .. } | ListConflict::ReplacedAfterPush { .. })
     }
 }
 

@@ -4,7 +4,7 @@ use crate::content::registry::RegistryClient;
 use crate::core::error::CommandError;
 use crate::core::image_filters::PlatformFilter;
 use crate::core::image_source::ImageSource;
-use crate::core::requirements;
+use crate::core::platform_match;
 use crate::core::resolve::fetch::{self, ImageOrList};
 use crate::model::Draft;
 use crate::model::descriptor::Descriptor;
@@ -25,7 +25,7 @@ pub struct AnnotationArg {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AnnotationTarget {
     /// The object of the command: an image, otherwise the list.
-    CommandObject,
+    WithoutPrefix,
     /// The list.
     List,
     /// The descriptors in the list: all of them, or those of a platform.
@@ -46,7 +46,7 @@ impl AnnotationArg {
         }
         let targets =
             types.map(|types| types.split(',').map(parse_target).collect::<Result<_, String>>()).transpose()?;
-        let targets = targets.unwrap_or_else(|| vec![AnnotationTarget::CommandObject]);
+        let targets = targets.unwrap_or_else(|| vec![AnnotationTarget::WithoutPrefix]);
         Ok(AnnotationArg { targets, key: key.to_owned(), value: value.to_owned() })
     }
 
@@ -56,8 +56,8 @@ impl AnnotationArg {
     }
 
     /// Whether it annotates the object of the command.
-    pub(crate) fn annotates_command_object(&self) -> bool {
-        self.targets.contains(&AnnotationTarget::CommandObject)
+    pub(crate) fn annotates_without_prefix(&self) -> bool {
+        self.targets.contains(&AnnotationTarget::WithoutPrefix)
     }
 
     /// The key and the value.
@@ -148,7 +148,7 @@ pub(crate) fn annotate(draft: &mut Draft, annotations: &[AnnotationArg]) -> Resu
     for annotation in annotations {
         for target in &annotation.targets {
             match target {
-                AnnotationTarget::CommandObject | AnnotationTarget::List => {
+                AnnotationTarget::WithoutPrefix | AnnotationTarget::List => {
                     draft.annotations.extend([annotation.pair()])
                 }
                 AnnotationTarget::Descriptors(platform) => annotate_descriptors(draft, platform.as_ref(), annotation)?,
@@ -163,7 +163,7 @@ fn annotate_descriptors(
     platform: Option<&PlatformFilter>,
     annotation: &AnnotationArg,
 ) -> Result<(), CommandError> {
-    let platform_of = |descriptor: &Descriptor| requirements::known_platform(descriptor).cloned();
+    let platform_of = |descriptor: &Descriptor| platform_match::known_platform(descriptor).cloned();
     let is_selected = |descriptor: &Descriptor| match platform {
         Some(platform) => platform_of(descriptor).is_some_and(|own| own.matches(&platform.parsed)),
         None => true,
@@ -171,7 +171,8 @@ fn annotate_descriptors(
     let selected = draft.entries_by_key().iter().filter(|(_, entry)| is_selected(&entry.descriptor));
     let selected: Vec<_> = selected.map(|(key, entry)| (key.clone(), entry.clone())).collect();
     if let (Some(platform), true) = (platform, selected.is_empty()) {
-        let available = draft.entries().filter_map(|entry| Some(platform_of(&entry.descriptor)?.to_string()));
+        let available =
+            draft.entries_in_key_order().filter_map(|entry| Some(platform_of(&entry.descriptor)?.to_string()));
         return Err(CommandError::no_such_platform(&platform.text, &draft.reference, available));
     }
     for (key, mut entry) in selected {
@@ -210,8 +211,8 @@ mod tests {
         let platform = |typed: &str| AnnotationTarget::Descriptors(Some(PlatformFilter::parse(typed).unwrap()));
         let expected_argument =
             |targets: Vec<AnnotationTarget>, key: &str, value: &str| Ok((targets, key.into(), value.into()));
-        assert_eq!(parse("a=b=c"), expected_argument(vec![AnnotationTarget::CommandObject], "a", "b=c"));
-        assert_eq!(parse("x:a="), expected_argument(vec![AnnotationTarget::CommandObject], "x:a", ""));
+        assert_eq!(parse("a=b=c"), expected_argument(vec![AnnotationTarget::WithoutPrefix], "a", "b=c"));
+        assert_eq!(parse("x:a="), expected_argument(vec![AnnotationTarget::WithoutPrefix], "x:a", ""));
         assert_eq!(parse("index:a=b"), expected_argument(vec![AnnotationTarget::List], "a", "b"));
         assert_eq!(
             parse("manifest-descriptor:a=b"),

@@ -17,7 +17,7 @@ pub(crate) enum UntaggedTarget {
     /// By its digest and under the named tags. `latest` does not move.
     ByDigest,
     /// By its digest if tags are named, otherwise as `latest`.
-    Latest,
+    LatestUnlessTagged,
 }
 
 /// Specs, and what decides under which names their lists are published.
@@ -34,7 +34,7 @@ impl<'a> ListNaming<'a> {
     /// # Errors
     /// A spec with too many images; one name or tag for two lists. Several targets of one spec are one list and may
     /// share a tag.
-    pub(crate) fn lists(&self) -> Result<Vec<(&'a Spec, &'a Reference)>, CommandError> {
+    pub(crate) fn checked_lists(&self) -> Result<Vec<(&'a Spec, &'a Reference)>, CommandError> {
         let (mut lists, mut seen, mut owners) = (Vec::new(), BTreeSet::new(), BTreeMap::new());
         for (number, spec) in self.specs.iter().enumerate() {
             if let (true, Some(target)) = (spec.manifests.len() > IMAGES_MAX, spec.targets.first()) {
@@ -62,15 +62,15 @@ impl<'a> ListNaming<'a> {
     ///
     /// # Errors
     /// One tag for two lists, or for several with the tag of `--to`.
-    pub(crate) fn check_layout(&self, to: &LayoutReference, lists: usize) -> Result<(), CommandError> {
-        if to.tag.is_some() && lists > 1 {
-            return Err(CommandError::OneListOnly { flag: "the tag of --to", number: lists });
+    pub(crate) fn check_layout(&self, to: &LayoutReference, list_count: usize) -> Result<(), CommandError> {
+        if to.tag.is_some() && list_count > 1 {
+            return Err(CommandError::OneListOnly { flag: "the tag of --to", number: list_count });
         }
         let mut owners = BTreeMap::new();
         for (number, spec) in self.specs.iter().enumerate() {
             for (_, tag) in self.tags(spec) {
                 if *owners.entry(tag).or_insert(number) != number {
-                    return Err(CommandError::DuplicateTarget(format!("{}:{tag}", to.layout())));
+                    return Err(CommandError::DuplicateTarget(format!("{}:{tag}", to.typed_layout())));
                 }
             }
         }
@@ -100,7 +100,7 @@ impl<'a> ListNaming<'a> {
     }
 
     /// The list's name in the store and until its digest is known. It is one of the tags that it will get.
-    pub(crate) fn name(&self, spec: &Spec, target: &Target) -> Reference {
+    pub(crate) fn draft_name(&self, spec: &Spec, target: &Target) -> Reference {
         if !self.is_by_digest(spec, target) {
             return target.reference.clone();
         }

@@ -18,14 +18,14 @@ pub struct MissingChild {
     /// Their platforms, as the list states them.
     pub platforms: Vec<String>,
     /// Which list names them.
-    pub named_by: NamingList,
+    pub parent: ParentList,
     /// The registry's error, unless it only answered that they are missing.
     pub source: Option<RegistryError>,
 }
 
 /// The list that names a missing image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NamingList {
+pub enum ParentList {
     /// A list that a registry serves.
     Published,
     /// A list that is being published.
@@ -38,8 +38,8 @@ pub enum NamingList {
 
 impl MissingChild {
     /// The error for these descriptors of `list`, which its repository or layout does not have.
-    pub(crate) fn new(list: &Location, children: &[Descriptor], named_by: NamingList) -> MissingChild {
-        let platform = |child: &Descriptor| child.stated_platform().map(shown);
+    pub(crate) fn new(list: &Location, children: &[Descriptor], parent: ParentList) -> MissingChild {
+        let platform = |child: &Descriptor| child.non_empty_platform().map(shown);
         let name = |child: &Descriptor| {
             let platform = platform(child).map(|platform| format!(" ({platform})")).unwrap_or_default();
             format!("{}{platform}", list.at_digest(&child.digest))
@@ -48,7 +48,7 @@ impl MissingChild {
             list: list.to_string(),
             children: children.iter().map(name).collect(),
             platforms: children.iter().filter_map(platform).collect(),
-            named_by,
+            parent,
             source: None,
         }
     }
@@ -57,7 +57,7 @@ impl MissingChild {
     pub fn causes(&self) -> Option<String> {
         let line = |child: &String| format!("  the registry does not have {child}");
         let lines = || self.children.iter().map(line).collect::<Vec<_>>().join("\n");
-        (self.named_by == NamingList::Pushed).then(lines)
+        (self.parent == ParentList::Pushed).then(lines)
     }
 }
 
@@ -67,13 +67,13 @@ fn shown(platform: &impl ToString) -> String {
 
 impl fmt::Display for MissingChild {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let MissingChild { list, children, named_by, .. } = self;
-        match named_by {
+        let MissingChild { list, children, parent, .. } = self;
+        match parent {
             // Docker's line, from a registry that checks lists.
-            NamingList::Pushed => {
+            ParentList::Pushed => {
                 write!(f, "failed to put manifest {list}: manifest blob unknown: blob unknown to registry")
             }
-            NamingList::Published | NamingList::Previewed | NamingList::SharedDraft => {
+            ParentList::Published | ParentList::Previewed | ParentList::SharedDraft => {
                 let line = |child: &String| format!("no such manifest: {child}, which {list} names");
                 f.write_str(&children.iter().map(line).collect::<Vec<_>>().join("\n"))
             }

@@ -8,6 +8,7 @@ pub(crate) mod artifact;
 pub mod blob_error;
 pub(crate) mod build_outputs;
 mod combined_errors;
+mod command_failure_data;
 pub mod copy;
 pub mod entry_lookup;
 pub mod error;
@@ -29,6 +30,7 @@ pub(crate) mod list_names;
 pub(crate) mod manifest_blobs;
 pub mod missing_child;
 pub(crate) mod open_layouts;
+pub(crate) mod platform_match;
 pub mod push;
 pub mod referrers;
 pub mod requirements;
@@ -36,6 +38,7 @@ pub mod resolve;
 pub mod shared_draft_error;
 pub mod shared_drafts;
 pub mod shim;
+pub mod spec_origin;
 
 pub use error::CommandError;
 

@@ -4,17 +4,12 @@ use std::collections::BTreeMap;
 
 use crate::core::Warnings;
 use crate::core::error::CommandError;
-use crate::core::error_parts::SpecOrigin;
+use crate::core::error_parts::abbreviated;
 use crate::core::image_filters::PlatformFilter;
-use crate::model::descriptor::Descriptor;
+use crate::core::platform_match::{PlatformKey, known_platform, platform_key};
+use crate::core::spec_origin::SpecOrigin;
 use crate::model::{Draft, Entry};
 use crate::platform::Platform;
-
-/// The operating system of attestations, and of entries without a platform.
-const UNKNOWN_OS: &str = "unknown";
-
-/// The variants of 32-bit ARM, in the order of preference.
-const ARM_VARIANTS: [&str; 3] = ["v7", "v6", "v5"];
 
 /// The number of images that a message about one platform names.
 const SHOWN_MAX: usize = 8;
@@ -26,7 +21,7 @@ pub(crate) struct Requirements<'a> {
     /// Whether it may have no other platforms.
     pub(crate) exact: bool,
     /// Whether two images for one platform are an error.
-    pub(crate) strict: bool,
+    pub(crate) reject_duplicates: bool,
     /// Where the list comes from.
     pub(crate) origin: SpecOrigin,
 }
@@ -38,10 +33,10 @@ pub(crate) struct Requirements<'a> {
 /// with several images, if that is an error.
 pub(crate) fn check(draft: &Draft, requirements: &Requirements<'_>) -> Result<Warnings, CommandError> {
     // Attestations and artifacts have no platform.
-    let images = draft.entries().filter(|entry| !entry.is_attestation());
+    let images = draft.entries_in_key_order().filter(|entry| !entry.is_attestation());
     let images: Vec<(&Entry, &Platform)> =
         images.filter_map(|entry| Some((entry, known_platform(&entry.descriptor)?))).collect();
-    let Requirements { require, exact, strict, origin } = *requirements;
+    let Requirements { require, exact, reject_duplicates, origin } = *requirements;
     let has = |required: &&PlatformFilter| images.iter().any(|(_, platform)| platform.matches(&required.parsed));
     let missing = require.iter().filter(|required| !has(required));
     let missing: Vec<String> = missing.map(|required| required.text.clone()).collect();
@@ -52,37 +47,17 @@ pub(crate) fn check(draft: &Draft, requirements: &Requirements<'_>) -> Result<Wa
         return Err(CommandError::Incomplete { list: draft.reference.to_string(), origin, missing, extra });
     }
     let duplicates = duplicate_platforms(&images);
-    if strict && !duplicates.is_empty() {
+    if reject_duplicates && !duplicates.is_empty() {
         return Err(CommandError::DuplicatePlatforms { origin, messages: duplicates });
     }
     Ok(duplicates)
-}
-
-/// The platform of a descriptor, if it is not `unknown`.
-pub(crate) fn known_platform(descriptor: &Descriptor) -> Option<&Platform> {
-    descriptor.stated_platform().filter(|platform| platform.os != UNKNOWN_OS)
-}
-
-/// The images that match a platform best. 32-bit ARM without a variant prefers v7, then v6, then v5, as containerd and
-/// skopeo do. Several images are returned if they match equally well.
-pub(crate) fn preferred<'a, T: Copy>(
-    matching: Vec<T>,
-    requested: &Platform,
-    descriptor: impl Fn(T) -> &'a Descriptor,
-) -> Vec<T> {
-    let rank = |image: &T| match known_platform(descriptor(*image)).map(Platform::normalized).unwrap_or_default() {
-        Platform { architecture, .. } if architecture != "arm" || !requested.variant.is_empty() => 0,
-        Platform { variant, .. } => ARM_VARIANTS.iter().position(|arm| *arm == variant).unwrap_or(ARM_VARIANTS.len()),
-    };
-    let best = matching.iter().map(rank).min();
-    matching.into_iter().filter(|image| Some(rank(image)) == best).collect()
 }
 
 /// A line for each platform that has several images.
 fn duplicate_platforms(entries: &[(&Entry, &Platform)]) -> Warnings {
     let mut images: BTreeMap<PlatformKey, (String, Vec<String>)> = BTreeMap::new();
     for (entry, platform) in entries {
-        let shown = || (platform.normalized().to_string(), Vec::new());
+        let shown = || (platform.normalized_for_comparison().to_string(), Vec::new());
         let (_, images) = images.entry(platform_key(platform)).or_insert_with(shown);
         images.push(entry.reference.to_string());
     }
@@ -92,26 +67,6 @@ fn duplicate_platforms(entries: &[(&Entry, &Platform)]) -> Warnings {
             format!("{} images for {platform}: {}", images.len(), abbreviated(&images, SHOWN_MAX))
         })
         .collect()
-}
-
-/// The first `max` names, and the number of the others.
-pub(crate) fn abbreviated(names: &[String], max: usize) -> String {
-    let shown: Vec<&str> = names.iter().take(max).map(String::as_str).collect();
-    match names.len().saturating_sub(shown.len()) {
-        0 => shown.join(", "),
-        more => format!("{} and {more} more", shown.join(", ")),
-    }
-}
-
-/// The fields by which two platforms are equal.
-pub(crate) type PlatformKey = (String, String, String, String, Vec<String>, Vec<String>);
-
-/// The fields by which a platform equals another one.
-pub(crate) fn platform_key(platform: &Platform) -> PlatformKey {
-    let Platform { architecture, os, os_version, mut os_features, variant, mut features } = platform.normalized();
-    os_features.sort_unstable();
-    features.sort_unstable();
-    (os, architecture, variant, os_version, os_features, features)
 }
 
 #[cfg(test)]
@@ -135,7 +90,10 @@ mod tests {
     }
 
     fn checked(draft: &Draft, require: &[&str], exact: bool) -> Result<Vec<String>, CommandError> {
-        check(draft, &Requirements { require: &filters(require), exact, strict: false, origin: SpecOrigin::Draft })
+        check(
+            draft,
+            &Requirements { require: &filters(require), exact, reject_duplicates: false, origin: SpecOrigin::Draft },
+        )
     }
 
     #[test]
@@ -163,9 +121,11 @@ mod tests {
         let draft = draft(&["linux/arm64", "linux/amd64", "linux/aarch64/v8", "linux/arm/v6", "-", "-", "linux/arm64"]);
         let warnings = checked(&draft, &[], false).unwrap();
         assert_eq!(warnings, ["3 images for linux/arm64: h.x/app:i0, h.x/app:i2, h.x/app:i6"]);
-        let refused =
-            check(&draft, &Requirements { require: &[], exact: false, strict: true, origin: SpecOrigin::Draft })
-                .unwrap_err();
+        let refused = check(
+            &draft,
+            &Requirements { require: &[], exact: false, reject_duplicates: true, origin: SpecOrigin::Draft },
+        )
+        .unwrap_err();
         assert_eq!(refused.to_string(), warnings[0]);
         let many = super::tests::draft(&["linux/amd64"; 10]);
         let named: Vec<String> = (0..8).map(|number| format!("h.x/app:i{number}")).collect();

@@ -1,6 +1,6 @@
 //! Why a shared draft could not be changed or published.
 
-use crate::core::error_parts::Description;
+use crate::core::failure_data::FailureData;
 use crate::drafts::registry::SharedStoreError;
 use crate::drafts::registry::entry::EntryCreationError;
 use crate::drafts::registry::pipeline_run::InvalidRunId;
@@ -14,7 +14,7 @@ pub enum SharedDraftError {
     Store(#[from] SharedStoreError),
     /// `--key` for more than one image.
     #[error("--key names one image, and there are {0}")]
-    ManyImages(usize),
+    KeyForManyImages(usize),
     /// `--if-complete` with an image that no required platform matches.
     #[error("{key} is not among the platforms that --require names")]
     NotRequired {
@@ -23,10 +23,10 @@ pub enum SharedDraftError {
     },
     /// An annotation with our prefix.
     #[error("annotations that begin with org.docker-manifest. are reserved: {0}")]
-    Reserved(String),
+    ReservedAnnotation(String),
     /// `--fresh` without a count of attempts.
     #[error("--fresh needs the attempt of this run, and GITHUB_RUN_ATTEMPT is not set")]
-    NoAttempt,
+    NoRunAttempt,
     /// `--only-from`: an entry whose digest the file does not have.
     #[error("{tag}@{digest} is not among the entries in {file}")]
     NotAllowed {
@@ -84,20 +84,20 @@ pub enum SharedDraftError {
 
 impl SharedDraftError {
     /// The data of the failure.
-    pub(super) fn describe(&self) -> Description<'_> {
-        let new = Description::new;
+    pub(super) fn failure_data(&self) -> FailureData<'_> {
+        let new = FailureData::new;
         match self {
-            SharedDraftError::Store(SharedStoreError::Conflict { tag, source }) => {
-                new(FailureKind::Conflict).reference(tag).registry_error(source)
+            SharedDraftError::Store(SharedStoreError::Conflict { reference, source }) => {
+                new(FailureKind::Conflict).reference(reference).registry_error(source)
             }
-            SharedDraftError::Store(SharedStoreError::Put { tag, source }) => {
-                new(source.failure_kind()).reference(tag).registry_error(source)
+            SharedDraftError::Store(SharedStoreError::Put { reference, source }) => {
+                new(source.failure_kind()).reference(reference).registry_error(source)
             }
             SharedDraftError::Store(SharedStoreError::Registry(source)) => {
                 new(source.failure_kind()).registry_error(source)
             }
-            SharedDraftError::Store(SharedStoreError::InvalidEntry { tag, .. }) => {
-                new(FailureKind::Draft).reference(tag)
+            SharedDraftError::Store(SharedStoreError::InvalidEntry { reference, .. }) => {
+                new(FailureKind::Draft).reference(reference)
             }
             SharedDraftError::NotAllowed { tag, .. } => new(FailureKind::Conflict).reference(tag),
             SharedDraftError::Store(SharedStoreError::EntryCreation(EntryCreationError::SameKey { .. })) => {
@@ -108,10 +108,10 @@ impl SharedDraftError {
             | SharedDraftError::NestedIndex { child: name } => new(FailureKind::Unsupported).reference(name),
             SharedDraftError::NoEntries { list, .. } => new(FailureKind::Incomplete).reference(list),
             SharedDraftError::NoEntry { list, .. } => new(FailureKind::Missing).reference(list),
-            SharedDraftError::ManyImages(_)
+            SharedDraftError::KeyForManyImages(_)
             | SharedDraftError::NotRequired { .. }
-            | SharedDraftError::Reserved(_)
-            | SharedDraftError::NoAttempt
+            | SharedDraftError::ReservedAnnotation(_)
+            | SharedDraftError::NoRunAttempt
             | SharedDraftError::AllowedFile { .. }
             | SharedDraftError::Run(_) => new(FailureKind::Usage),
         }

@@ -37,7 +37,7 @@ pub trait DraftStore {
     ///
     /// # Errors
     /// Those of `add`, and a store that cannot be read or written. Then nothing has changed.
-    fn add<E: From<Self::Error>>(
+    fn add_entries<E: From<Self::Error>>(
         &self,
         list: &Reference,
         notice: &dyn Fn(&str),

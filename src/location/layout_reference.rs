@@ -55,7 +55,7 @@ impl LayoutReference {
         }
         Some(split_digest(rest).and_then(|(rest, digest)| {
             let (path, tag) = rest.split_once(':').map_or((rest, None), |(path, tag)| (path, Some(tag)));
-            named(kind, text, path, tag, digest)
+            from_parts(kind, text, path, tag, digest)
         }))
     }
 
@@ -68,12 +68,12 @@ impl LayoutReference {
     /// The manifest with this digest in the same layout.
     #[must_use]
     pub fn at_digest(&self, digest: &Digest) -> LayoutReference {
-        let typed = format!("{}@{digest}", self.layout());
+        let typed = format!("{}@{digest}", self.typed_layout());
         LayoutReference { tag: None, digest: Some(digest.clone()), typed, ..self.clone() }
     }
 
     /// The layout as it was typed, without the name and the digest of an image.
-    pub fn layout(&self) -> &str {
+    pub fn typed_layout(&self) -> &str {
         let typed = match &self.digest {
             Some(digest) => self.typed.strip_suffix(digest.as_str()).and_then(|typed| typed.strip_suffix('@')),
             None => None,
@@ -90,7 +90,7 @@ fn parse_url(text: &str, rest: &str) -> Result<LayoutReference, String> {
         Some((path, tag)) if !tag.contains('/') => (path, Some(tag)),
         _ => (rest, None),
     };
-    named(LayoutKind::Directory, text, path, tag, digest)
+    from_parts(LayoutKind::Directory, text, path, tag, digest)
 }
 
 /// The text before a digest, and the digest.
@@ -104,7 +104,7 @@ fn split_digest(text: &str) -> Result<(&str, Option<Digest>), String> {
     }
 }
 
-fn named(
+fn from_parts(
     kind: LayoutKind,
     text: &str,
     path: &str,

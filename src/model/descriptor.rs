@@ -59,18 +59,18 @@ impl Descriptor {
     }
 
     /// Whether the content is a foreign layer, which need not be copied because `urls` has it.
-    pub fn is_foreign(&self) -> bool {
+    pub fn is_foreign_with_urls(&self) -> bool {
         media_type::is_foreign(&self.media_type) && !self.urls.is_empty()
     }
 
     /// The platform, unless it is empty.
-    pub fn stated_platform(&self) -> Option<&Platform> {
+    pub fn non_empty_platform(&self) -> Option<&Platform> {
         self.platform.as_ref().filter(|platform| **platform != Platform::default())
     }
 
     /// Whether the descriptor has a platform that is not empty.
-    pub fn has_platform(&self) -> bool {
-        self.stated_platform().is_some()
+    pub fn has_non_empty_platform(&self) -> bool {
+        self.non_empty_platform().is_some()
     }
 
     /// Reads a descriptor as docker does. Unknown members are dropped.
@@ -105,7 +105,7 @@ pub(super) fn decode_annotations(
     let Some(value) = members.get("annotations") else { return Ok(BTreeMap::new()) };
     let annotations = Members::parse(go_type, value)?;
     let names = value.as_object().into_iter().flat_map(|map| map.keys());
-    names.map(|name| Ok((name.clone(), annotations.exact_string(name)?))).collect()
+    names.map(|name| Ok((name.clone(), annotations.case_sensitive_string(name)?))).collect()
 }
 
 /// Reads the platform of a descriptor.

@@ -10,7 +10,7 @@ use crate::model::source_index::{OpaqueDescriptor, SourceIndex};
 use crate::platform::Platform;
 use crate::reference::Reference;
 
-/// A named set of entries. [`Draft::entries`] returns them in the order of their keys, as docker does, and
+/// A named set of entries. [`Draft::entries_in_key_order`] returns them in the order of their keys, as docker does, and
 /// [`Draft::entries_in_list_order`] in the order of the list. See `store-format.md`, "Order and source index".
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
@@ -94,14 +94,14 @@ impl Draft {
 
     /// The only image, if the list adds nothing to it.
     pub fn sole_plain_image(&self) -> Option<&Entry> {
-        let mut entries = self.entries();
+        let mut entries = self.entries_in_key_order();
         let image = entries.next().filter(|_| entries.next().is_none() && self.source.is_none())?;
-        let is_plain = image.descriptor.annotations.is_empty() && image.explicit_artifact_type().is_empty();
+        let is_plain = image.descriptor.annotations.is_empty() && image.artifact_type_override().is_empty();
         Some(image).filter(|_| is_plain && self.opaque_descriptors.is_empty() && !self.has_oci_only_fields())
     }
 
     /// The entries in the order of their keys, as docker shows them.
-    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+    pub fn entries_in_key_order(&self) -> impl Iterator<Item = &Entry> {
         self.entries.values()
     }
 
@@ -125,12 +125,12 @@ impl Draft {
 
     /// The entry of `image`.
     pub fn get(&self, image: &Reference) -> Option<&Entry> {
-        self.entries.get(&EntryKey::from_image(image))
+        self.entries.get(&EntryKey::from_reference(image))
     }
 
     /// Adds an entry, or replaces that of the same image.
     pub fn insert(&mut self, entry: Entry) {
-        let key = EntryKey::from_image(&entry.reference);
+        let key = EntryKey::from_reference(&entry.reference);
         if !self.order.is_empty() && !self.entries.contains_key(&key) {
             self.order.retain(|other| *other != key);
             let is_image = |key: &EntryKey| self.entries.get(key).is_some_and(|entry| !entry.is_attestation());
@@ -143,7 +143,7 @@ impl Draft {
 
     /// Replaces the entry of `old` by another one, which takes its position in the order.
     pub fn replace(&mut self, old: &Reference, entry: Entry) {
-        let (old_key, new_key) = (EntryKey::from_image(old), EntryKey::from_image(&entry.reference));
+        let (old_key, new_key) = (EntryKey::from_reference(old), EntryKey::from_reference(&entry.reference));
         self.insert(entry);
         if old_key != new_key {
             self.entries.remove(&old_key);
@@ -164,14 +164,14 @@ impl Draft {
 
     /// Removes the entry of `image`, if there is one. Returns it.
     pub fn remove(&mut self, image: &Reference) -> Option<Entry> {
-        let key = EntryKey::from_image(image);
+        let key = EntryKey::from_reference(image);
         let entry = self.entries.remove(&key)?;
         self.order.retain(|other| *other != key);
         self.config_platforms.remove(&key);
         // A draft of plain images has docker's order.
         if self.source.is_none()
             && self.opaque_descriptors.is_empty()
-            && self.entries().all(|entry| entry.source.is_none())
+            && self.entries_in_key_order().all(|entry| entry.source.is_none())
         {
             self.order.clear();
             self.config_platforms.clear();
@@ -198,7 +198,7 @@ impl Draft {
 
     /// Whether there is an entry with this digest.
     pub fn contains_digest(&self, digest: &Digest) -> bool {
-        self.entries().any(|entry| entry.descriptor.digest == *digest)
+        self.entries_in_key_order().any(|entry| entry.descriptor.digest == *digest)
     }
 
     /// The attestations and referrers of the manifest with this digest.
@@ -206,7 +206,7 @@ impl Draft {
         let depends_on_digest = |entry: &&Entry| {
             entry.attested_digest().as_ref() == Some(digest) || entry.subject().as_ref() == Some(digest)
         };
-        let dependents = self.entries().filter(depends_on_digest);
+        let dependents = self.entries_in_key_order().filter(depends_on_digest);
         dependents.map(|entry| entry.reference.clone()).collect()
     }
 }
@@ -228,7 +228,7 @@ mod tests {
         for image in ["h.x/b:1", "h.x/a:2", "h.x/a:10"] {
             draft.insert(entry(image, "linux"));
         }
-        let order: Vec<String> = draft.entries().map(|entry| entry.reference.to_string()).collect();
+        let order: Vec<String> = draft.entries_in_key_order().map(|entry| entry.reference.to_string()).collect();
         assert_eq!(order, ["h.x/a:10", "h.x/a:2", "h.x/b:1"]);
     }
 
@@ -248,7 +248,7 @@ mod tests {
         let mut later = entry("h.x/z:1", "linux");
         later.descriptor.annotations.insert("later".into(), "1".into());
         draft.insert(later);
-        let json = String::from_utf8(draft.preview().unwrap().bytes).unwrap();
+        let json = String::from_utf8(draft.encode_for_display().unwrap().bytes).unwrap();
         assert!(json.find("later") < json.find("attestation-manifest"), "attestations come last: {json}");
         assert_eq!(draft.remove(&attestation.reference), Some(attestation.clone()));
         assert_eq!(draft.remove(&attestation.reference), None);
@@ -270,7 +270,7 @@ mod tests {
             draft.insert(entry(image, "linux"));
         }
         draft.insert(attestation("h.x/att:1"));
-        let key = |image: &str| EntryKey::from_image(&Reference::parse(image).unwrap());
+        let key = |image: &str| EntryKey::from_reference(&Reference::parse(image).unwrap());
         draft.set_order(["h.x/z:1", "h.x/gone:1", "h.x/y:1", "h.x/att:1"].map(key));
         let list_order = |draft: &Draft| {
             draft
@@ -284,7 +284,7 @@ mod tests {
         draft.insert(attestation("h.x/0:1"));
         assert_eq!(list_order(&draft), "z:1 y:1 b:1 a:1 att:1 0:1");
         // Entries that docker adds are not in the order, and an entry that replaces another takes its position.
-        draft.insert_with_key(EntryKey::not_of_an_image("h.x_c-1"), entry("h.x/c:1", "linux"));
+        draft.insert_with_key(EntryKey::from_text("h.x_c-1"), entry("h.x/c:1", "linux"));
         draft.replace(&Reference::parse("h.x/z:1").unwrap(), entry("h.x/0:2", "linux"));
         assert_eq!(list_order(&draft), "0:2 y:1 b:1 a:1 c:1 att:1 0:1");
         draft.replace(&Reference::parse("h.x/y:1").unwrap(), entry("h.x/y:1", "linux"));

@@ -97,7 +97,7 @@ impl Entry {
 
     /// The artifact type that the user or the index has set; empty if it equals that of the manifest or the media type
     /// of the configuration, because then it adds nothing.
-    pub fn explicit_artifact_type(&self) -> &str {
+    pub fn artifact_type_override(&self) -> &str {
         let artifact_type = self.descriptor.artifact_type.as_str();
         let is_from_manifest = |json: Cow<'_, [u8]>| {
             manifest::artifact_and_config_types(&json).iter().any(|manifest_type| manifest_type == artifact_type)
@@ -110,7 +110,7 @@ impl Entry {
     pub fn list_descriptor(&self, is_oci: bool) -> Descriptor {
         let mut descriptor = self.descriptor.clone();
         if !is_oci {
-            self.explicit_artifact_type().clone_into(&mut descriptor.artifact_type);
+            self.artifact_type_override().clone_into(&mut descriptor.artifact_type);
         } else if descriptor.artifact_type.is_empty()
             && let Ok(json) = self.manifest_json()
         {
@@ -192,7 +192,7 @@ impl Entry {
     }
 
     /// The media type for a PUT of the manifest: that of its format, even if a list states another.
-    pub fn media_type(&self) -> &str {
+    pub fn content_type(&self) -> &str {
         self.manifest.as_ref().map_or(&self.descriptor.media_type, |(image_format, _)| image_format.media_type())
     }
 

@@ -11,23 +11,23 @@ use crate::reference::Reference;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct EntryKey {
     text: String,
-    is_image: bool,
+    is_reference: bool,
 }
 
 impl EntryKey {
     /// The key of an image's entry.
-    pub fn from_image(image: &Reference) -> EntryKey {
-        EntryKey { text: image.to_string(), is_image: true }
+    pub fn from_reference(image: &Reference) -> EntryKey {
+        EntryKey { text: image.to_string(), is_reference: true }
     }
 
     /// Any other key: a position in a list, a digest, or the file name of an entry that is not named after its image.
-    pub fn not_of_an_image(name: impl Into<String>) -> EntryKey {
-        EntryKey { text: name.into(), is_image: false }
+    pub fn from_text(name: impl Into<String>) -> EntryKey {
+        EntryKey { text: name.into(), is_reference: false }
     }
 
     /// The full name of the image; `None` for a key that is not an image's.
-    pub fn image(&self) -> Option<&str> {
-        self.is_image.then_some(self.text.as_str())
+    pub fn reference_text(&self) -> Option<&str> {
+        self.is_reference.then_some(self.text.as_str())
     }
 
     /// The key as text.
@@ -36,7 +36,7 @@ impl EntryKey {
     }
 
     fn sort_bytes(&self) -> impl Iterator<Item = u8> {
-        let is_image = self.is_image;
+        let is_image = self.is_reference;
         self.text.bytes().map(move |byte| match byte {
             b':' if is_image => b'-',
             b'/' if is_image => b'_',
@@ -47,7 +47,7 @@ impl EntryKey {
 
 impl Ord for EntryKey {
     fn cmp(&self, other: &EntryKey) -> Ordering {
-        let by_text = || self.is_image.cmp(&other.is_image).then_with(|| self.text.cmp(&other.text));
+        let by_text = || self.is_reference.cmp(&other.is_reference).then_with(|| self.text.cmp(&other.text));
         self.sort_bytes().cmp(other.sort_bytes()).then_with(by_text)
     }
 }
@@ -64,15 +64,15 @@ mod tests {
 
     #[test]
     fn entry_keys_sort_as_docker_sorts_images() {
-        let image_key = |text: &str| EntryKey::from_image(&Reference::parse(text).unwrap());
+        let image_key = |text: &str| EntryKey::from_reference(&Reference::parse(text).unwrap());
         let mut keys =
             ["h.x/a:2", "h.x/a/b:1", "h.x/a.b:1", "h.x/a:10", "h.x/a_b:1", "h.x:5/a:1"].map(image_key).to_vec();
-        keys.push(EntryKey::not_of_an_image("h.x_a-1"));
+        keys.push(EntryKey::from_text("h.x_a-1"));
         keys.sort();
         let sorted: Vec<&str> = keys.iter().map(EntryKey::as_str).collect();
         // The byte order is `-`, `.`, `_`.
         assert_eq!(sorted, ["h.x:5/a:1", "h.x_a-1", "h.x/a:10", "h.x/a:2", "h.x/a.b:1", "h.x/a/b:1", "h.x/a_b:1"]);
-        assert_eq!(image_key("h.x/a:1").image(), Some("h.x/a:1"));
-        assert_ne!(image_key("h.x/a:1"), EntryKey::not_of_an_image("h.x/a:1"));
+        assert_eq!(image_key("h.x/a:1").reference_text(), Some("h.x/a:1"));
+        assert_ne!(image_key("h.x/a:1"), EntryKey::from_text("h.x/a:1"));
     }
 }

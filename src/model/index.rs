@@ -209,7 +209,7 @@ impl EncodedManifest {
 ///
 /// # Errors
 /// Content that is not JSON.
-pub fn pretty_printed(bytes: &[u8]) -> Result<Vec<u8>, DocumentError> {
+pub fn pretty_printed_in_docker_order(bytes: &[u8]) -> Result<Vec<u8>, DocumentError> {
     let mut value = json::parse(bytes)?;
     put_first(&mut value, &LIST_MEMBERS);
     if let Some(Value::Array(descriptors)) = value.get_mut("manifests") {
@@ -300,7 +300,7 @@ mod tests {
         };
         let bytes = index.encode().unwrap();
         assert_eq!(Index::decode(&bytes).unwrap(), index);
-        assert_eq!(pretty_printed(&bytes).unwrap(), bytes);
+        assert_eq!(pretty_printed_in_docker_order(&bytes).unwrap(), bytes);
         assert_eq!(index.oci_only_content().as_deref(), Some("the annotation a of the list"));
     }
 
@@ -335,7 +335,8 @@ mod tests {
                 {"platform": {"os": "linux", "architecture": "arm", "x": 1}, "y": 2, "digest": "d", "size": 1}
             ], "mediaType": "m", "schemaVersion": 2, "own": true,
         });
-        let printed = String::from_utf8(pretty_printed(served.to_string().as_bytes()).unwrap()).unwrap();
+        let printed =
+            String::from_utf8(pretty_printed_in_docker_order(served.to_string().as_bytes()).unwrap()).unwrap();
         let without_spaces: String = printed.split_whitespace().collect();
         assert_eq!(
             without_spaces,

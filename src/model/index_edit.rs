@@ -161,7 +161,7 @@ impl<'a> IndexEdit<'a> {
                 }
                 WrittenItem::New(entry) => {
                     let stated = entry.list_descriptor(media_type == OCI_INDEX);
-                    let platform = stated.stated_platform().cloned();
+                    let platform = stated.non_empty_platform().cloned();
                     String::from_utf8_lossy(&index::encode_descriptor(&Descriptor { platform, ..stated })?).into_owned()
                 }
                 WrittenItem::Opaque(json) => json.clone(),
@@ -236,7 +236,7 @@ impl<'a> IndexEdit<'a> {
     fn written_item(&self, item: &ListItem<'a>, position: Option<usize>) -> Result<WrittenItem<'a>, DocumentError> {
         Ok(match (item, position) {
             (ListItem::Entry(key, entry), Some(position)) => {
-                let mut stated = self.draft.descriptor_as_stated(key, entry);
+                let mut stated = self.draft.descriptor_without_config_platform(key, entry);
                 if let Some(before) = self.index.manifests.get(position).filter(|before| before.media_type.is_empty()) {
                     stated.media_type.clone_from(&before.media_type);
                 }
@@ -253,13 +253,13 @@ impl<'a> IndexEdit<'a> {
     /// Whether an item equals a descriptor.
     fn matches(&self, item: &ListItem<'_>, descriptor: &Descriptor) -> bool {
         let mut stated = match item {
-            ListItem::Entry(key, entry) => self.draft.descriptor_as_stated(key, entry),
+            ListItem::Entry(key, entry) => self.draft.descriptor_without_config_platform(key, entry),
             ListItem::Opaque(opaque) => opaque.descriptor.clone(),
         };
         if descriptor.media_type.is_empty() {
             stated.media_type.clear();
         }
-        stated.stated_platform() == descriptor.stated_platform()
+        stated.non_empty_platform() == descriptor.non_empty_platform()
             && Descriptor { platform: descriptor.platform.clone(), ..stated } == *descriptor
     }
 
@@ -302,16 +302,16 @@ fn collect_images(
 
 /// Changes the members of a descriptor that differ between `before` and `after`.
 fn patch_descriptor(descriptor: &mut RawObject, before: &Descriptor, after: &Descriptor) -> Result<(), DocumentError> {
-    let (old, new) = (members(before)?, members(after)?);
+    let (old, new) = (raw_object(before)?, raw_object(after)?);
     patch_members(descriptor, &old, &new, &["mediaType", "size", "urls"]);
     patch_annotations(descriptor, &before.annotations, &after.annotations)?;
     patch_members(descriptor, &old, &new, &["data", "artifactType"]);
-    match (before.stated_platform(), after.stated_platform()) {
+    match (before.non_empty_platform(), after.non_empty_platform()) {
         (before, after) if before == after => {}
         (Some(before), Some(after)) => {
             let mut platform: RawObject =
                 descriptor.raw_value("platform").map(serde_json::from_str).transpose()?.unwrap_or_default();
-            let (mut old, mut new) = (members(before)?, members(after)?);
+            let (mut old, mut new) = (raw_object(before)?, raw_object(after)?);
             // An empty string counts as a missing member: one that stays empty is unchanged, one that becomes empty is
             // removed.
             for members in [&mut old, &mut new] {
@@ -327,7 +327,7 @@ fn patch_descriptor(descriptor: &mut RawObject, before: &Descriptor, after: &Des
 }
 
 /// A value as the members of its JSON object.
-fn members<T: serde::Serialize>(value: &T) -> Result<RawObject, DocumentError> {
+fn raw_object<T: serde::Serialize>(value: &T) -> Result<RawObject, DocumentError> {
     Ok(serde_json::from_str(&json_text(value)?)?)
 }
 

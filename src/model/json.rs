@@ -214,15 +214,15 @@ impl<'a> Members<'a> {
     /// # Errors
     /// A member of another type.
     pub fn string(&self, name: &str) -> Result<String, WrongType> {
-        self.text(name, self.get(name))
+        self.string_value(name, self.get(name))
     }
 
     /// A string by its exact name, as Go reads the values of a map; empty if it is missing.
     ///
     /// # Errors
     /// A member of another type.
-    pub fn exact_string(&self, name: &str) -> Result<String, WrongType> {
-        self.text(name, self.map.get(name))
+    pub fn case_sensitive_string(&self, name: &str) -> Result<String, WrongType> {
+        self.string_value(name, self.map.get(name))
     }
 
     /// A list of strings; empty if it is missing. A `null` in it is an empty string.
@@ -235,11 +235,11 @@ impl<'a> Members<'a> {
             Some(Value::Array(items)) => items,
             Some(other) => return Err(self.wrong_type(name, other, "[]string")),
         };
-        items.iter().map(|item| self.text(name, Some(item))).collect()
+        items.iter().map(|item| self.string_value(name, Some(item))).collect()
     }
 
     /// The text of the member `name`, or of an element of it.
-    fn text(&self, name: &str, value: Option<&Value>) -> Result<String, WrongType> {
+    fn string_value(&self, name: &str, value: Option<&Value>) -> Result<String, WrongType> {
         match value {
             None | Some(Value::Null) => Ok(String::new()),
             Some(Value::String(text)) => Ok(text.clone()),

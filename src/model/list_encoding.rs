@@ -1,4 +1,4 @@
-//! Renders a draft as the list to publish. A draft of plain images follows docker's rules. A draft that was made from
+//! Encodes a draft as the list to publish. A draft of plain images follows docker's rules. A draft that was made from
 //! an index keeps the document of that index, with the changes of the draft. See `store-format.md`, "Order and source
 //! index".
 
@@ -19,14 +19,14 @@ impl Draft {
     /// An entry without a platform where docker needs one; an incomplete platform; bytes that do not match their entry;
     /// content that a requested Docker list cannot hold.
     pub fn encode(&self, format: ListFormat) -> Result<EncodedManifest, DocumentError> {
-        self.entries().try_for_each(Entry::verify)?;
+        self.entries_in_key_order().try_for_each(Entry::verify)?;
         let image = self.sole_plain_image().filter(|_| self.omits_index_for_single_image);
-        match image.and_then(|image| Some((image, media_type::known(image.media_type())?))) {
+        match image.and_then(|image| Some((image, media_type::known(image.content_type())?))) {
             Some((image, media_type)) => {
                 let (bytes, digest) = (image.verified_bytes()?.into_owned(), image.descriptor.digest.clone());
                 Ok(EncodedManifest { media_type, bytes, digest, note: None })
             }
-            None => self.render(format, true),
+            None => self.encode_list(format, true),
         }
     }
 
@@ -34,12 +34,12 @@ impl Draft {
     ///
     /// # Errors
     /// None for a valid draft.
-    pub fn preview(&self) -> Result<EncodedManifest, DocumentError> {
-        self.render(ListFormat::Auto, false)
+    pub fn encode_for_display(&self) -> Result<EncodedManifest, DocumentError> {
+        self.encode_list(ListFormat::Auto, false)
     }
 
-    fn render(&self, format: ListFormat, check_platforms: bool) -> Result<EncodedManifest, DocumentError> {
-        let Some(source) = &self.source else { return self.render_without_source(format, check_platforms) };
+    fn encode_list(&self, format: ListFormat, check_platforms: bool) -> Result<EncodedManifest, DocumentError> {
+        let Some(source) = &self.source else { return self.encode_list_without_source(format, check_platforms) };
         let edit = IndexEdit::new(self, source)?;
         let source_format =
             if source.media_type == media_type::DOCKER_LIST { ListFormat::Docker } else { ListFormat::Oci };
@@ -56,7 +56,7 @@ impl Draft {
             return Ok(EncodedManifest::new(media_type, source.raw.clone(), None));
         }
         if !is_source && media_type == media_type::DOCKER_LIST {
-            let list = self.render_without_source(ListFormat::Docker, check_platforms)?;
+            let list = self.encode_list_without_source(ListFormat::Docker, check_platforms)?;
             return Ok(EncodedManifest { note, ..list });
         }
         if check_platforms {
@@ -67,13 +67,13 @@ impl Draft {
     }
 
     /// The list as a new document, as docker would write it.
-    fn render_without_source(
+    fn encode_list_without_source(
         &self,
         format: ListFormat,
         check_platforms: bool,
     ) -> Result<EncodedManifest, DocumentError> {
         if check_platforms {
-            self.entries().try_for_each(|entry| check_platform(entry, format == ListFormat::Oci))?;
+            self.entries_in_key_order().try_for_each(|entry| check_platform(entry, format == ListFormat::Oci))?;
         }
         let items = self.list_items();
         let first = items.first().map(|item| item.descriptor().media_type.as_str());
@@ -128,10 +128,10 @@ impl Draft {
     }
 
     /// The descriptor of an entry, without a platform that comes from the configuration of the image.
-    pub(super) fn descriptor_as_stated(&self, key: &EntryKey, entry: &Entry) -> Descriptor {
+    pub(super) fn descriptor_without_config_platform(&self, key: &EntryKey, entry: &Entry) -> Descriptor {
         let descriptor = &entry.descriptor;
         let platform =
-            descriptor.stated_platform().filter(|platform| self.config_platforms.get(key) != Some(*platform));
+            descriptor.non_empty_platform().filter(|platform| self.config_platforms.get(key) != Some(*platform));
         Descriptor { platform: platform.cloned(), ..descriptor.clone() }
     }
 
@@ -144,7 +144,7 @@ impl Draft {
                 ListItem::Entry(_, entry) => entry.list_descriptor(is_oci),
                 ListItem::Opaque(opaque) => opaque.descriptor.clone(),
             };
-            let platform = descriptor.stated_platform().cloned();
+            let platform = descriptor.non_empty_platform().cloned();
             let platform = if omits_empty_platforms { platform } else { Some(platform.unwrap_or_default()) };
             Descriptor { platform, ..descriptor }
         };
@@ -162,7 +162,7 @@ impl Draft {
 /// formats.
 fn check_platform(entry: &Entry, is_oci: bool) -> Result<(), DocumentError> {
     let is_incomplete = |platform: &Platform| platform.os.is_empty() || platform.architecture.is_empty();
-    let may_be_missing = is_oci && !entry.descriptor.has_platform();
+    let may_be_missing = is_oci && !entry.descriptor.has_non_empty_platform();
     match may_be_missing || !entry.descriptor.platform.as_ref().is_none_or(is_incomplete) {
         true => Ok(()),
         false => Err(DocumentError::NoPlatform(entry.reference.to_string())),
@@ -186,7 +186,7 @@ mod tests {
         draft.insert(entry("h.x/a:1", ""));
         let expected = "manifest h.x/a:1 must have an OS and Architecture to be pushed to a registry";
         assert_eq!(draft.encode(ListFormat::Auto).unwrap_err().to_string(), expected);
-        assert!(draft.preview().is_ok());
+        assert!(draft.encode_for_display().is_ok());
         // An incomplete platform is refused in both formats.
         assert_eq!(draft.encode(ListFormat::Oci).unwrap_err().to_string(), expected);
         let mut artifact = entry("h.x/a:1", "");

@@ -1,4 +1,5 @@
 //! The media types that this program reads and writes: docker's image manifest v2 and the OCI image-spec.
+//! `manifest::effective_media_type` tells that of a document from its bytes.
 
 /// Docker's image manifest, version 2 schema 2.
 pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";

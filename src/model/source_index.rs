@@ -67,7 +67,7 @@ impl OpaqueDescriptor {
 
     /// The key of the descriptor in the order of a draft.
     pub fn key(&self) -> EntryKey {
-        EntryKey::not_of_an_image(self.descriptor.digest.as_str())
+        EntryKey::from_text(self.descriptor.digest.as_str())
     }
 }
 

@@ -36,7 +36,7 @@ pub(crate) enum AddressPolicy {
 impl AddressPolicy {
     /// Returns the address that must not be contacted, if there is one. Records whether the addresses of the registry's
     /// own host are public.
-    pub(crate) fn find_forbidden(&self, addresses: &[SocketAddr]) -> Option<IpAddr> {
+    pub(crate) fn record_and_find_forbidden(&self, addresses: &[SocketAddr]) -> Option<IpAddr> {
         match self {
             AddressPolicy::Unrestricted => None,
             AddressPolicy::RegistryHost(is_public) => {
@@ -65,19 +65,26 @@ mod tests {
         let public = PublicRegistries::default();
         let named_by_registry = AddressPolicy::NamedByRegistry(public.is_public_flag("h"));
         let private = addresses(&["10.0.0.1"]);
-        assert_eq!(named_by_registry.find_forbidden(&private), None, "nothing is known of h");
+        assert_eq!(named_by_registry.record_and_find_forbidden(&private), None, "nothing is known of h");
         let registry_host = AddressPolicy::RegistryHost(public.is_public_flag("h"));
-        assert_eq!(registry_host.find_forbidden(&addresses(&["192.168.0.9"])), None);
-        assert_eq!(named_by_registry.find_forbidden(&private), None, "h is in a private network itself");
-        assert_eq!(registry_host.find_forbidden(&addresses(&["192.168.0.9", "93.184.216.34"])), None);
-        assert_eq!(named_by_registry.find_forbidden(&private), Some(private[0].ip()));
+        assert_eq!(registry_host.record_and_find_forbidden(&addresses(&["192.168.0.9"])), None);
+        assert_eq!(named_by_registry.record_and_find_forbidden(&private), None, "h is in a private network itself");
+        assert_eq!(registry_host.record_and_find_forbidden(&addresses(&["192.168.0.9", "93.184.216.34"])), None);
+        assert_eq!(named_by_registry.record_and_find_forbidden(&private), Some(private[0].ip()));
         assert_eq!(
-            named_by_registry.find_forbidden(&addresses(&["93.184.216.34", "::1"])),
+            named_by_registry.record_and_find_forbidden(&addresses(&["93.184.216.34", "::1"])),
             Some("::1".parse().unwrap())
         );
-        assert_eq!(named_by_registry.find_forbidden(&addresses(&["93.184.216.34"])), None);
-        assert_eq!(registry_host.find_forbidden(&private), None);
-        assert_eq!(named_by_registry.find_forbidden(&private), Some(private[0].ip()), "its name server has changed");
-        assert_eq!(AddressPolicy::NamedByRegistry(public.is_public_flag("other")).find_forbidden(&private), None);
+        assert_eq!(named_by_registry.record_and_find_forbidden(&addresses(&["93.184.216.34"])), None);
+        assert_eq!(registry_host.record_and_find_forbidden(&private), None);
+        assert_eq!(
+            named_by_registry.record_and_find_forbidden(&private),
+            Some(private[0].ip()),
+            "its name server has changed"
+        );
+        assert_eq!(
+            AddressPolicy::NamedByRegistry(public.is_public_flag("other")).record_and_find_forbidden(&private),
+            None
+        );
     }
 }

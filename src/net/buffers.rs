@@ -13,7 +13,7 @@ const OUTPUT_SIZE_BODY: usize = 96 * 1024;
 /// The largest size of the input buffer, in bytes: a copy sends what one read has brought in one call.
 const INPUT_SIZE_MAX: usize = OUTPUT_SIZE_BODY;
 /// What is read at least of a body of unknown length before it is sent, in bytes.
-const CHUNK_SIZE_MIN: usize = 4 * 1024;
+const BODY_READ_SIZE_MIN: usize = 4 * 1024;
 
 /// Buffers that grow.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub(crate) struct GrowingBuffers {
     /// Whether the last consumption consumed anything.
     has_progress: bool,
     output: Vec<u8>,
-    output_first: usize,
+    output_size_first: usize,
     /// Whether the output buffer is used for a body that did not fit.
     is_in_body: bool,
 }
@@ -43,7 +43,7 @@ impl GrowingBuffers {
             was_full: false,
             has_progress: false,
             output: Vec::new(),
-            output_first: if head_line_max > OUTPUT_SIZE_BODY { head_line_max } else { OUTPUT_SIZE_FIRST },
+            output_size_first: if head_line_max > OUTPUT_SIZE_BODY { head_line_max } else { OUTPUT_SIZE_FIRST },
             is_in_body: false,
         }
     }
@@ -85,7 +85,7 @@ impl GrowingBuffers {
 impl Buffers for GrowingBuffers {
     fn output(&mut self) -> &mut [u8] {
         self.is_in_body = false;
-        self.provide_output(self.output_first);
+        self.provide_output(self.output_size_first);
         &mut self.output
     }
 
@@ -110,8 +110,12 @@ impl Buffers for GrowingBuffers {
 
     fn tmp_and_output(&mut self) -> (&mut [u8], &mut [u8]) {
         let is_second = std::mem::replace(&mut self.is_in_body, true);
-        self.provide_output(if is_second { self.output_first.max(OUTPUT_SIZE_BODY) } else { self.output_first });
-        self.make_room(CHUNK_SIZE_MIN);
+        self.provide_output(if is_second {
+            self.output_size_first.max(OUTPUT_SIZE_BODY)
+        } else {
+            self.output_size_first
+        });
+        self.make_room(BODY_READ_SIZE_MIN);
         (self.input.get_mut(self.filled..).unwrap_or_default(), &mut self.output)
     }
 
@@ -184,7 +188,7 @@ mod tests {
         };
         let sizes: Vec<usize> = (0..4).map(piece).collect();
         assert_eq!(sizes, [OUTPUT_SIZE_BODY; 4]);
-        assert!(buffers.tmp_and_output().0.len() >= CHUNK_SIZE_MIN);
+        assert!(buffers.tmp_and_output().0.len() >= BODY_READ_SIZE_MIN);
     }
 
     #[test]

@@ -29,9 +29,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// The limit for each read or write. A body may take as long as data arrives.
 const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 /// The limit for the head of a response, however slowly it arrives.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(120);
+const RESPONSE_HEAD_TIMEOUT: Duration = Duration::from_secs(120);
 const IDLE_CONNECTIONS_MAX: usize = 64;
-const HEAD_BYTES_MAX: usize = 32 * 1024;
+const RESPONSE_HEAD_BYTES_MAX: usize = 32 * 1024;
 /// The output buffer for other heads, in bytes. Ours begin smaller, and grow.
 const OUTPUT_BUFFER_SIZE: usize = 64 * 1024;
 /// The HTTP library sends no line that exceeds its buffer, and a token may be long.
@@ -86,14 +86,14 @@ impl ConnectionPool {
     }
 
     /// The connections to an origin that serves a registry. `forbids_private_addresses` says that the
-    /// registry named the origin, which must not be in a private network then. `longest_line` is the length of the
+    /// registry named the origin, which must not be in a private network then. `longest_head_line` is the length of the
     /// longest line in a request's head.
     pub(crate) fn get(
         &self,
         registry: &str,
         origin: &Origin,
         forbids_private_addresses: bool,
-        longest_line: usize,
+        longest_head_line: usize,
     ) -> Result<Arc<OriginConnections>, TransportError> {
         let is_registry_origin = endpoint::origin(registry, origin.https).as_ref() == Some(origin);
         let policy = match (is_registry_origin, forbids_private_addresses) {
@@ -101,12 +101,12 @@ impl ConnectionPool {
             (false, true) => AddressPolicy::NamedByRegistry(self.public.is_public_flag(registry)),
             (false, false) => AddressPolicy::Unrestricted,
         };
-        let buffer = if longest_line > LINE_BYTES_MAX { OUTPUT_BUFFER_SIZE_LARGE } else { OUTPUT_BUFFER_SIZE };
+        let buffer = if longest_head_line > LINE_BYTES_MAX { OUTPUT_BUFFER_SIZE_LARGE } else { OUTPUT_BUFFER_SIZE };
         let key = (
             registry.to_owned(),
             origin.clone(),
             forbids_private_addresses && !is_registry_origin,
-            longest_line > LINE_BYTES_MAX,
+            longest_head_line > LINE_BYTES_MAX,
         );
         let mut by_origin = lock(&self.by_origin);
         if let Some(connections) = by_origin.get(&key) {
@@ -154,7 +154,7 @@ impl ConnectionPool {
             }
             if origin.https {
                 tunnel = Some(tunnel_proxy(&proxy)?);
-                (connector.has_tunnel, connector.tunnel_tls) = (true, proxy_tls);
+                (connector.has_tunnel, connector.tunnel_proxy_tls) = (true, proxy_tls);
             } else {
                 let rewriter = AbsoluteFormRewriter::new(origin.to_string(), &proxy);
                 let address = (proxy.host, proxy.port);
@@ -208,12 +208,12 @@ impl ConnectionPool {
             .accept(AutoHeaderValue::None)
             .accept_encoding("identity")
             .timeout_connect(Some(CONNECT_TIMEOUT))
-            .timeout_recv_response(Some(HEAD_TIMEOUT))
+            .timeout_recv_response(Some(RESPONSE_HEAD_TIMEOUT))
             .timeout_per_read(Some(STALL_TIMEOUT))
             .timeout_per_write(Some(STALL_TIMEOUT))
             .max_idle_connections(IDLE_CONNECTIONS_MAX)
             .max_idle_connections_per_host(IDLE_CONNECTIONS_MAX)
-            .max_response_header_size(HEAD_BYTES_MAX)
+            .max_response_header_size(RESPONSE_HEAD_BYTES_MAX)
             .output_buffer_size(buffer)
             .build()
     }
@@ -222,7 +222,7 @@ impl ConnectionPool {
 impl OriginConnections {
     /// A server that wanted another client certificate may just close the connection (see
     /// [`crate::net::tls::identity::ClientIdentity::was_requested`]).
-    pub(crate) fn with_client_certificate_cause(&self, error: TransportError) -> TransportError {
+    pub(crate) fn or_client_certificate_error(&self, error: TransportError) -> TransportError {
         match &self.tls {
             Some(tls) if tls.identity.was_requested() => TransportError::new(
                 RegistryErrorKind::ClientCertificate,

@@ -46,20 +46,20 @@ pub(crate) enum ConnectionSource {
 }
 
 thread_local! {
-    static SOURCE: Cell<ConnectionSource> = const { Cell::new(ConnectionSource::Pool) };
+    static USED_CONNECTION_SOURCE: Cell<ConnectionSource> = const { Cell::new(ConnectionSource::Pool) };
     static ACCEPTED_AGE: Cell<AcceptedAge> = const { Cell::new(AcceptedAge::Any) };
 }
 
 /// Begins a request of this thread. Where it cannot be repeated, it takes no preconnected connection that a server may
 /// be about to close for its age.
 pub(crate) fn begin_request(is_repeatable: bool) {
-    SOURCE.set(ConnectionSource::Pool);
+    USED_CONNECTION_SOURCE.set(ConnectionSource::Pool);
     ACCEPTED_AGE.set(if is_repeatable { AcceptedAge::Any } else { AcceptedAge::OnlyFresh });
 }
 
 /// Where the request of this thread got its connection.
 pub(crate) fn connection_source() -> ConnectionSource {
-    SOURCE.get()
+    USED_CONNECTION_SOURCE.get()
 }
 
 /// The proxy of a plain HTTP target.
@@ -79,7 +79,7 @@ pub(crate) struct OriginConnector {
     /// TLS to the origin.
     pub(crate) tls: Option<TlsSetup>,
     /// TLS to the proxy that `CONNECT` is sent to, if that is an https proxy.
-    pub(crate) tunnel_tls: Option<TlsSetup>,
+    pub(crate) tunnel_proxy_tls: Option<TlsSetup>,
     /// Whether there is such a proxy.
     pub(crate) has_tunnel: bool,
     /// The proxy that gets the requests instead of the origin.
@@ -106,15 +106,19 @@ impl Connector<()> for OriginConnector {
         };
         let transport: Box<dyn Transport> = match self.take_preconnected(details.timeout.not_zero().map(|left| *left)) {
             Some(TakenConnection { socket: PreconnectedSocket::Tls(tls_socket), .. }) if details.needs_tls() => {
-                SOURCE.set(ConnectionSource::Preconnected);
+                USED_CONNECTION_SOURCE.set(ConnectionSource::Preconnected);
                 return Ok(Some(tls_transport(*tls_socket, details)));
             }
             Some(TakenConnection { socket: PreconnectedSocket::Tcp(socket), is_fresh }) => {
-                SOURCE.set(if is_fresh { ConnectionSource::New } else { ConnectionSource::PreconnectedStale });
+                USED_CONNECTION_SOURCE.set(if is_fresh {
+                    ConnectionSource::New
+                } else {
+                    ConnectionSource::PreconnectedStale
+                });
                 Box::new(Socket::new(socket, buffers(details)))
             }
             _ => {
-                SOURCE.set(ConnectionSource::New);
+                USED_CONNECTION_SOURCE.set(ConnectionSource::New);
                 match ConnectProxyConnector::default().connect(details, None::<()>)? {
                     Some(tunnel) => Box::new(tunnel),
                     None => Box::new(self.connect_tcp(details).map_err(to_ureq_error)?),
@@ -130,7 +134,7 @@ impl Connector<()> for OriginConnector {
         let tls = if !details.needs_tls() {
             None
         } else if is_to_proxy {
-            self.tunnel_tls.as_ref()
+            self.tunnel_proxy_tls.as_ref()
         } else {
             self.tls.as_ref()
         };
@@ -227,7 +231,7 @@ impl NameResolver {
     pub(crate) fn addresses(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, ConnectError> {
         let found = self.dns_cache.addresses(host, port);
         let found = found.map_err(|error| ConnectError::Resolve { host: host.to_owned(), error })?;
-        match self.policy.find_forbidden(&found) {
+        match self.policy.record_and_find_forbidden(&found) {
             Some(address) => Err(ConnectError::PrivateAddress(address)),
             None => Ok(found),
         }

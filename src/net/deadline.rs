@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::net::clock::Clock;
 
 /// With less time than this no request is sent, because timeouts may fire early.
-const TIME_LEFT_MIN: Duration = Duration::from_millis(10);
+const USABLE_TIME_MIN: Duration = Duration::from_millis(10);
 
 /// A point in time, or none.
 #[derive(Clone)]
@@ -45,7 +45,7 @@ impl Deadline {
     pub(crate) fn time_left(&self) -> Option<Duration> {
         let limit = self.0.as_ref()?;
         let left = limit.at.saturating_duration_since(limit.clock.now());
-        Some(if left < TIME_LEFT_MIN { Duration::ZERO } else { left })
+        Some(if left < USABLE_TIME_MIN { Duration::ZERO } else { left })
     }
 
     /// The total time that the operation had, if it has passed.

@@ -41,9 +41,9 @@ pub fn certs_d_name(registry: &str) -> Option<String> {
 /// Held during the first request to a registry, and released when that request ends. After a failure all waiting
 /// threads continue together. One after the other, each would wait for an unreachable registry until its own deadline.
 #[derive(Debug)]
-pub(crate) struct ProtocolProbeGuard<'a>(MutexGuard<'a, bool>);
+pub(crate) struct FirstRequestGuard<'a>(MutexGuard<'a, bool>);
 
-impl Drop for ProtocolProbeGuard<'_> {
+impl Drop for FirstRequestGuard<'_> {
     fn drop(&mut self) {
         *self.0 = true;
     }
@@ -57,7 +57,7 @@ pub(crate) struct PreconnectInfo<'a> {
     /// The number of connections that are used up by failing handshakes if the registry speaks plain HTTP.
     pub(crate) failing_handshakes: usize,
     /// Whether the registry certainly speaks TLS.
-    pub(crate) is_tls: bool,
+    pub(crate) is_tls_certain: bool,
 }
 
 /// The endpoint of each registry of the command.
@@ -77,7 +77,7 @@ pub(crate) struct Endpoint {
     allows_plain_http: bool,
     https: OnceLock<bool>,
     /// Whether the first request is over. Locked while it is sent.
-    probe_is_over: Mutex<bool>,
+    first_request_is_over: Mutex<bool>,
 }
 
 impl Endpoints {
@@ -102,8 +102,9 @@ impl Endpoints {
         };
         let allows_plain_http = (self.insecure || host::is_loopback(&https_origin.host)) && !self.plain_http;
         let https = if self.plain_http { OnceLock::from(false) } else { OnceLock::new() };
-        let probe_is_over = Mutex::default();
-        let endpoint = Arc::new(Endpoint { https_origin, http_origin, allows_plain_http, https, probe_is_over });
+        let first_request_is_over = Mutex::default();
+        let endpoint =
+            Arc::new(Endpoint { https_origin, http_origin, allows_plain_http, https, first_request_is_over });
         known.insert(registry.to_owned(), Arc::clone(&endpoint));
         Ok(endpoint)
     }
@@ -112,18 +113,18 @@ impl Endpoints {
 impl Endpoint {
     /// Lets one thread send the first request to the registry, which finds out the protocol and whether a login is
     /// required. Other threads wait here until the guard is dropped, and get `None`.
-    pub(crate) fn begin_probe(&self) -> Option<ProtocolProbeGuard<'_>> {
-        let is_over = lock(&self.probe_is_over);
-        if *is_over { None } else { Some(ProtocolProbeGuard(is_over)) }
+    pub(crate) fn begin_or_await_first_request(&self) -> Option<FirstRequestGuard<'_>> {
+        let is_over = lock(&self.first_request_is_over);
+        if *is_over { None } else { Some(FirstRequestGuard(is_over)) }
     }
 
     /// How connections can be opened ahead.
     pub(crate) fn preconnect_info(&self) -> PreconnectInfo<'_> {
-        let is_tls = self.https.get().copied().unwrap_or(!self.allows_plain_http);
+        let is_tls_certain = self.https.get().copied().unwrap_or(!self.allows_plain_http);
         let may_fail = self.allows_plain_http && self.shares_port();
         let failing_handshakes = usize::from(may_fail && self.https.get() != Some(&true));
         let origin = if self.https.get() == Some(&false) { &self.http_origin } else { &self.https_origin };
-        PreconnectInfo { origin, failing_handshakes, is_tls }
+        PreconnectInfo { origin, failing_handshakes, is_tls_certain }
     }
 
     /// Sends a request with the registry's protocol, and finds the protocol out if necessary. This is the only place
@@ -136,7 +137,7 @@ impl Endpoint {
     /// response proves nothing about a server that did not complete the handshake, being busy for instance.
     pub(crate) fn with_protocol<T>(
         &self,
-        probe_guard: &mut Option<ProtocolProbeGuard<'_>>,
+        first_request: &mut Option<FirstRequestGuard<'_>>,
         attempt: impl Fn(&Origin) -> Result<T, TransportError>,
         may_be_from_tls_port: impl Fn(&T) -> bool,
     ) -> Result<T, TransportError> {
@@ -157,7 +158,7 @@ impl Endpoint {
         }
         if tls_error.symptom == Symptom::NotTls {
             let _ = self.https.set(false);
-            *probe_guard = None;
+            *first_request = None;
         }
         match attempt(&self.http_origin) {
             Ok(response) => {
@@ -177,14 +178,14 @@ impl Endpoint {
         self.https_origin.port == self.http_origin.port
     }
 
-    /// Whether the registry was found to speak TLS.
-    pub(crate) fn is_https(&self) -> bool {
+    /// Whether the registry was found to speak TLS, or nothing was found yet.
+    pub(crate) fn is_https_or_unknown(&self) -> bool {
         self.https.get().copied().unwrap_or(true)
     }
 
     /// The registry's origin, as far as it is known.
     pub(crate) fn registry_origin(&self) -> &Origin {
-        self.origin_for(self.is_https())
+        self.origin_for(self.is_https_or_unknown())
     }
 
     fn origin_for(&self, https: bool) -> &Origin {
@@ -277,19 +278,19 @@ mod tests {
             if origin.https { Err(no_tls) } else { Ok(origin.port) }
         };
         assert_eq!(endpoint.with_protocol(&mut None, plain_only, |_| false).ok(), Some(80));
-        assert!(!endpoints.get("h").expect("a good name").is_https());
+        assert!(!endpoints.get("h").expect("a good name").is_https_or_unknown());
         assert_eq!(endpoint.with_protocol(&mut None, |origin| Ok(origin.https), |_| false).ok(), Some(false));
     }
 
     #[test]
     fn plain_http_option_never_tries_tls() {
         let endpoint = Endpoints::new(false, true).get("h.example").expect("a good name");
-        assert!(!endpoint.is_https());
+        assert!(!endpoint.is_https_or_unknown());
         let asked = endpoint.with_protocol(&mut None, |origin| Ok(origin.to_string()), |_| false);
         assert_eq!(asked.ok().as_deref(), Some("http://h.example"));
         let ahead = endpoint.preconnect_info();
         assert_eq!(
-            (ahead.origin.to_string().as_str(), ahead.failing_handshakes, ahead.is_tls),
+            (ahead.origin.to_string().as_str(), ahead.failing_handshakes, ahead.is_tls_certain),
             ("http://h.example", 0, false)
         );
     }
@@ -299,8 +300,8 @@ mod tests {
         let ahead = |insecure, registry, https: Option<bool>| {
             let endpoint = Endpoints::new(insecure, false).get(registry).expect("a good name");
             https.map(|https| endpoint.https.set(https));
-            let PreconnectInfo { origin, failing_handshakes, is_tls } = endpoint.preconnect_info();
-            (origin.https, failing_handshakes, is_tls)
+            let PreconnectInfo { origin, failing_handshakes, is_tls_certain } = endpoint.preconnect_info();
+            (origin.https, failing_handshakes, is_tls_certain)
         };
         assert_eq!(ahead(false, "h.example:5000", None), (true, 0, true));
         assert_eq!(ahead(true, "h.example:5000", None), (true, 1, false));
@@ -313,13 +314,13 @@ mod tests {
     #[test]
     fn protocol_probe_ends_even_if_its_request_fails() {
         let endpoint = Endpoints::new(false, false).get("h").expect("a good name");
-        let mut probe_guard = endpoint.begin_probe();
-        assert!(probe_guard.is_some());
+        let mut first_request = endpoint.begin_or_await_first_request();
+        assert!(first_request.is_some());
         let fails = |_: &Origin| Err::<(), _>(TransportError::new(RegistryErrorKind::Timeout, ""));
-        assert!(endpoint.with_protocol(&mut probe_guard, fails, |()| false).is_err());
-        assert!(probe_guard.is_some(), "it lasts until the exchange is over");
-        drop(probe_guard);
-        assert!(endpoint.begin_probe().is_none(), "no thread waits for the next request");
+        assert!(endpoint.with_protocol(&mut first_request, fails, |()| false).is_err());
+        assert!(first_request.is_some(), "it lasts until the exchange is over");
+        drop(first_request);
+        assert!(endpoint.begin_or_await_first_request().is_none(), "no thread waits for the next request");
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub enum RegistryErrorKind {
     /// Too many requests (429).
     RateLimited,
     /// The registry refuses the content or the request (another 4xx).
-    Refused,
+    RequestRefused,
     /// The registry failed (5xx).
     Server,
     /// TLS was expected and the registry speaks plain HTTP.
@@ -57,7 +57,7 @@ pub enum RegistryErrorKind {
     /// config.json begins with a byte order mark. Docker cannot read it either.
     ByteOrderMark,
     /// The body of a response exceeds the limit.
-    TooLarge,
+    ResponseTooLarge,
     /// The content does not match its digest or its size.
     Verification,
     /// A response outside the protocol: no JSON, a redirect loop, a missing header.
@@ -135,7 +135,7 @@ pub struct ErrorBody {
     /// The `detail` members as one line; `None` if they are empty.
     pub detail: Option<String>,
     /// Whether an error says more than its code: it has a detail, or a message that differs from the code.
-    pub has_reason: bool,
+    pub says_more_than_codes: bool,
 }
 
 impl FailedRequest {
@@ -214,9 +214,9 @@ impl RegistryError {
     /// What scripts see of it.
     pub fn failure_kind(&self) -> FailureKind {
         match (self.kind, self.status) {
-            (RegistryErrorKind::Refused, Some(405)) => FailureKind::Unsupported,
-            (RegistryErrorKind::Refused, Some(409 | 412)) => FailureKind::Conflict,
-            _ => self.kind.description().0,
+            (RegistryErrorKind::RequestRefused, Some(405)) => FailureKind::Unsupported,
+            (RegistryErrorKind::RequestRefused, Some(409 | 412)) => FailureKind::Conflict,
+            _ => self.kind.kind_and_message().0,
         }
     }
 
@@ -225,9 +225,9 @@ impl RegistryError {
         self.body.as_ref().map_or(&[], |body| &body.codes)
     }
 
-    /// Whether the registry refused the content. Failures of the server and of the login, and rate limits, are no such
-    /// refusals.
-    pub fn is_content_refused(&self) -> bool {
+    /// Whether the registry refused the request with a 4xx status for another reason than the login (401) or a rate
+    /// limit (429).
+    pub fn is_permanent_client_error(&self) -> bool {
         self.status.is_some_and(|status| matches!(status, 400..=499) && !matches!(status, 401 | 429))
     }
 
@@ -277,7 +277,7 @@ impl fmt::Display for RegistryError {
     /// One line: what happened, where, and the message. `report` adds what to do next.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let message = sanitize::short_line(&self.message);
-        let (_, template) = self.kind.description();
+        let (_, template) = self.kind.kind_and_message();
         match (template.split_once("SERVER"), template.split_once("REGISTRY")) {
             (Some((before, after)), _) => write!(f, "{before}{}{after}: {message}", self.server())?,
             (None, Some((before, after))) => write!(f, "{before}{}{after}: {message}", self.registry)?,
@@ -290,7 +290,7 @@ impl fmt::Display for RegistryError {
 impl RegistryErrorKind {
     /// The kind for scripts, and the template of what is shown before the message. `SERVER` stands for the server that
     /// was tried: the registry, or one that it named. `REGISTRY` stands for the registry, whichever server was tried.
-    fn description(self) -> (FailureKind, &'static str) {
+    fn kind_and_message(self) -> (FailureKind, &'static str) {
         use RegistryErrorKind as Kind;
         match self {
             Kind::NotFound => (FailureKind::Missing, "SERVER does not have it"),
@@ -304,7 +304,7 @@ impl RegistryErrorKind {
             Kind::Forbidden => (FailureKind::Denied, "denied: SERVER refuses access"),
             Kind::Quota => (FailureKind::Denied, "denied: SERVER has no room left for it"),
             Kind::RateLimited => (FailureKind::RateLimited, "too many requests: SERVER asks to slow down"),
-            Kind::Refused => (FailureKind::Refused, "SERVER refuses the request"),
+            Kind::RequestRefused => (FailureKind::ContentRefused, "SERVER refuses the request"),
             Kind::Server => (FailureKind::Server, "SERVER failed"),
             Kind::PlainHttp => (FailureKind::PlainHttp, "SERVER speaks plain HTTP, not HTTPS"),
             Kind::CertificateUntrusted | Kind::CertificateInvalid => {
@@ -318,7 +318,7 @@ impl RegistryErrorKind {
             Kind::Connect => (FailureKind::Network, "cannot reach SERVER"),
             Kind::Timeout => (FailureKind::Timeout, "SERVER does not answer in time"),
             Kind::Proxy => (FailureKind::Proxy, "the proxy for SERVER cannot be used"),
-            Kind::TooLarge => (FailureKind::Protocol, "SERVER answered with too much"),
+            Kind::ResponseTooLarge => (FailureKind::Protocol, "SERVER answered with too much"),
             Kind::Credentials | Kind::ByteOrderMark => {
                 (FailureKind::Credentials, "credentials for REGISTRY cannot be read")
             }

@@ -52,8 +52,8 @@ fn parse_body(body: &[u8], redactor: &Redactor) -> ErrorBody {
         details.extend(detail.filter(|detail| !details.contains(detail)));
     }
     let detail = Some(one_line(&details.join("; "), MESSAGE_CHARS_MAX)).filter(|detail| !detail.is_empty());
-    let has_reason = detail.is_some() || errors.iter().any(has_own_message);
-    ErrorBody { codes: codes.take(CODES_MAX).collect(), detail, has_reason }
+    let says_more_than_codes = detail.is_some() || errors.iter().any(has_own_message);
+    ErrorBody { codes: codes.take(CODES_MAX).collect(), detail, says_more_than_codes }
 }
 
 /// Whether an error's message says more than its code. `manifest invalid` says no more than `MANIFEST_INVALID`.
@@ -106,7 +106,7 @@ pub(crate) fn kind_of_status(status: u16) -> RegistryErrorKind {
         404 => RegistryErrorKind::NotFound,
         407 => RegistryErrorKind::Proxy,
         429 => RegistryErrorKind::RateLimited,
-        400..=499 => RegistryErrorKind::Refused,
+        400..=499 => RegistryErrorKind::RequestRefused,
         500..=599 => RegistryErrorKind::Server,
         _ => RegistryErrorKind::Protocol,
     }
@@ -215,7 +215,7 @@ mod tests {
             (r#","message":"no layers""#, true),
         ] {
             let body = format!(r#"{{"errors":[{{"code":"MANIFEST_INVALID"{members}}}]}}"#);
-            assert_eq!(parse_body(body.as_bytes(), &Redactor::default()).has_reason, has_reason, "{members}");
+            assert_eq!(parse_body(body.as_bytes(), &Redactor::default()).says_more_than_codes, has_reason, "{members}");
         }
     }
 

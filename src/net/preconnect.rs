@@ -20,7 +20,7 @@ use crate::sync::{lock, wait};
 /// the host itself.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// The same for TCP and TLS together.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+const CONNECT_AND_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Servers close connections on which nothing is sent. One that is older is closed by us.
 const AGE_MAX: Duration = Duration::from_secs(15);
 /// No server closes a connection that has been silent for a shorter time.
@@ -80,7 +80,7 @@ struct PreconnectState {
     /// Whether a request has asked for a connection.
     had_request: bool,
     /// How many connections were begun, by the pool and by requests themselves.
-    begun: usize,
+    total_begun: usize,
     /// How many of the pool's are being opened.
     pending: usize,
     /// How many requests wait for one of those.
@@ -95,16 +95,16 @@ struct PreconnectState {
 }
 
 struct ReadyConnection {
-    opened: Instant,
-    connection: PreconnectedSocket,
+    opened_at: Instant,
+    socket: PreconnectedSocket,
 }
 
 impl ReadyConnection {
     fn is_usable(&mut self) -> bool {
-        self.opened.elapsed() < AGE_MAX
-            && match &mut self.connection {
+        self.opened_at.elapsed() < AGE_MAX
+            && match &mut self.socket {
                 PreconnectedSocket::Tcp(socket) => is_idle(socket),
-                PreconnectedSocket::Tls(tls_socket) => tls_socket.is_unused(),
+                PreconnectedSocket::Tls(tls_socket) => tls_socket.is_idle(),
             }
     }
 }
@@ -123,7 +123,7 @@ impl PreconnectPool {
             let mut state = lock(&self.state);
             let count = if state.has_failed { 0 } else { count };
             state.pending += count;
-            state.begun += count;
+            state.total_begun += count;
             count
         };
         if count == 0 {
@@ -146,7 +146,7 @@ impl PreconnectPool {
 
     /// Opens connections until there are `total`, including those of requests.
     pub(crate) fn open_up_to(self: &Arc<PreconnectPool>, total: usize) {
-        let missing = total.saturating_sub(lock(&self.state).begun);
+        let missing = total.saturating_sub(lock(&self.state).total_begun);
         self.open(missing);
     }
 
@@ -157,14 +157,16 @@ impl PreconnectPool {
             if state.tls.replace(setup.clone()).is_some() {
                 return;
             }
-            let is_tcp = |ready: &mut ReadyConnection| matches!(ready.connection, PreconnectedSocket::Tcp(_));
+            let is_tcp = |ready: &mut ReadyConnection| matches!(ready.socket, PreconnectedSocket::Tcp(_));
             let tcp_connections: Vec<ReadyConnection> = state.ready.extract_if(.., is_tcp).collect();
             state.pending += tcp_connections.len();
             tcp_connections
         };
         for ready in tcp_connections {
-            let PreconnectedSocket::Tcp(socket) = ready.connection else { continue };
-            self.spawn_attempt(move |pool| pool.handshake(socket, Instant::now() + HANDSHAKE_TIMEOUT));
+            let PreconnectedSocket::Tcp(socket) = ready.socket else { continue };
+            self.spawn_attempt(move |pool| {
+                pool.handshake_if_tls(socket, Instant::now() + CONNECT_AND_HANDSHAKE_TIMEOUT)
+            });
         }
     }
 
@@ -180,17 +182,17 @@ impl PreconnectPool {
     }
 
     fn connect(&self, addresses: &[SocketAddr]) -> Option<PreconnectedSocket> {
-        let deadline = Instant::now() + HANDSHAKE_TIMEOUT;
+        let deadline = Instant::now() + CONNECT_AND_HANDSHAKE_TIMEOUT;
         // The others have failed meanwhile.
         if lock(&self.state).has_failed {
             return None;
         }
         let connected = connect_to_first(addresses, Some(CONNECT_TIMEOUT)).ok();
-        connected.and_then(|socket| self.handshake(socket, deadline))
+        connected.and_then(|socket| self.handshake_if_tls(socket, deadline))
     }
 
     /// The connection with TLS, where that is wanted.
-    fn handshake(&self, socket: TcpStream, deadline: Instant) -> Option<PreconnectedSocket> {
+    fn handshake_if_tls(&self, socket: TcpStream, deadline: Instant) -> Option<PreconnectedSocket> {
         let Some(setup) = lock(&self.state).tls.clone() else { return Some(PreconnectedSocket::Tcp(socket)) };
         let tls_socket = TlsSocket::handshake(socket, &setup, &self.target.host, deadline);
         tls_socket.ok().map(|tls_socket| PreconnectedSocket::Tls(Box::new(tls_socket)))
@@ -203,7 +205,7 @@ impl PreconnectPool {
         match connection {
             Some(connection) => {
                 state.opened += 1;
-                state.ready.push(ReadyConnection { opened: Instant::now(), connection });
+                state.ready.push(ReadyConnection { opened_at: Instant::now(), socket: connection });
             }
             None => state.has_failed = true,
         }
@@ -233,11 +235,11 @@ impl PreconnectPool {
             if is_first {
                 break;
             }
-            let is_fresh = |ready: &ReadyConnection| ready.opened.elapsed() < FRESH_AGE_MAX;
+            let is_fresh = |ready: &ReadyConnection| ready.opened_at.elapsed() < FRESH_AGE_MAX;
             while let Some(mut ready) = state.ready.pop_if(|ready| accepted_age == AcceptedAge::Any || is_fresh(ready))
             {
                 if ready.is_usable() {
-                    return Some(TakenConnection { is_fresh: is_fresh(&ready), socket: ready.connection });
+                    return Some(TakenConnection { is_fresh: is_fresh(&ready), socket: ready.socket });
                 }
             }
             let left = end.map(|end| end.saturating_duration_since(Instant::now()));
@@ -251,13 +253,13 @@ impl PreconnectPool {
             };
             state.waiting = state.waiting.saturating_sub(1);
         }
-        state.begun += 1;
+        state.total_begun += 1;
         None
     }
 
     /// Closes connections that no request has taken for [`AGE_MAX`].
     pub(crate) fn close_old(&self) {
-        lock(&self.state).ready.retain(|ready| ready.opened.elapsed() < AGE_MAX);
+        lock(&self.state).ready.retain(|ready| ready.opened_at.elapsed() < AGE_MAX);
     }
 }
 

@@ -20,9 +20,10 @@ impl PreconnectPool {
 
     /// The same with several connections, of which the last is handed out first.
     fn with_connections<const N: usize>(sockets: [TcpStream; N], age: Duration) -> PreconnectPool {
-        let opened = Instant::now().checked_sub(age).unwrap();
+        let opened_at = Instant::now().checked_sub(age).unwrap();
         let connections = sockets.map(PreconnectedSocket::Tcp);
-        let ready = connections.into_iter().map(|connection| ReadyConnection { opened, connection }).collect();
+        let ready =
+            connections.into_iter().map(|connection| ReadyConnection { opened_at, socket: connection }).collect();
         let state = PreconnectState { had_request: true, ready, ..PreconnectState::default() };
         PreconnectPool { state: Mutex::new(state), ..PreconnectPool::new(target(0)) }
     }

@@ -29,7 +29,7 @@ impl ProxyUrl {
     /// The value of `Proxy-Authorization`, if there is a user.
     pub(crate) fn authorization(&self) -> Option<Secret> {
         let (user, password) = self.user.as_ref()?;
-        Some(Secret::basic(user, password.reveal()))
+        Some(Secret::basic_authorization(user, password.reveal()))
     }
 }
 

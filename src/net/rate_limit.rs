@@ -1,5 +1,6 @@
 //! Rate limits for each registry. After a 429 all threads wait for the requested time. The number of concurrent
-//! requests is halved, and grows by one for each full round of successes. Other registries are not affected.
+//! requests is halved, and grows by one for each full round of successes. Other registries are not affected. `retry`
+//! decides how long to wait, and `error_response` reads `Retry-After`.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -13,13 +14,13 @@ use crate::net::error::{RegistryError, RegistryErrorKind};
 use crate::sync::{lock, wait};
 
 /// A limit that has grown to this is removed: no command sends more requests in parallel.
-const CONCURRENCY_MAX: usize = 64;
+const UNLIMITED_CONCURRENCY_MIN: usize = 64;
 /// After so many full rounds of successes one more connection is tried with a registry that refused one.
-const ROUNDS_AT_CEILING: usize = 8;
+const ROUNDS_AT_CAP: usize = 8;
 /// The longest pause that a request without a deadline accepts, for example during the transfer of a body.
 pub(crate) const PAUSE_MAX: Duration = Duration::from_secs(600);
 /// A wait that ends this much later than the last printed one is printed too.
-const REPORT_STEP: Duration = Duration::from_secs(1);
+const PRINTED_WAIT_STEP: Duration = Duration::from_secs(1);
 
 thread_local! {
     /// Whether this thread is in the middle of a request: further requests, to this or another registry, are part of
@@ -44,16 +45,16 @@ struct LimitState {
     /// No request may be sent before this time.
     paused_until: Option<Instant>,
     /// The end of the latest wait that was printed.
-    printed: Option<Instant>,
+    printed_until: Option<Instant>,
     in_flight: usize,
     /// The maximum of concurrent requests; `None` for no limit.
     concurrency_limit: Option<usize>,
     /// The number of successes since the limit was last changed.
     successes: usize,
     /// What the limit may grow to: as many connections as the registry accepted. `None` before it refused one.
-    ceiling: Option<usize>,
-    /// How many full rounds of successes there were at the ceiling.
-    rounds_at_ceiling: usize,
+    cap: Option<usize>,
+    /// How many full rounds of successes there were at the cap.
+    rounds_at_cap: usize,
     /// Whether the registry has answered any request as it should.
     has_succeeded: bool,
 }
@@ -114,17 +115,17 @@ impl RateLimits {
         let now = self.clock.now();
         // Requests that ran in parallel are refused together, which counts as one refusal.
         if state.paused_until.is_none_or(|until| until <= now) {
-            let at_once = state.concurrency_limit.unwrap_or(CONCURRENCY_MAX).min(state.in_flight.max(1));
+            let at_once = state.concurrency_limit.unwrap_or(UNLIMITED_CONCURRENCY_MIN).min(state.in_flight.max(1));
             state.concurrency_limit = Some((at_once / 2).max(1));
             state.successes = 0;
         }
         state.paused_until = state.paused_until.max(now.checked_add(time));
     }
 
-    /// Caps the number of concurrent requests. The cap rises by one after [`ROUNDS_AT_CEILING`] full rounds of
+    /// Caps the number of concurrent requests. The cap rises by one after [`ROUNDS_AT_CAP`] full rounds of
     /// successes.
     pub(crate) fn cap_concurrency(&self, registry: &str, max_requests: usize) {
-        lock(&self.for_registry(registry).state).cap(max_requests);
+        lock(&self.for_registry(registry).state).set_cap(max_requests);
     }
 
     /// Records that the registry refused a connection of a request that has ended. If the registry has answered before
@@ -134,21 +135,22 @@ impl RateLimits {
         let mut state = lock(&rate.state);
         if state.has_succeeded && state.in_flight > 0 {
             let others = state.in_flight;
-            state.cap(others);
+            state.set_cap(others);
         }
     }
 
-    /// Whether a wait of this length should be printed.
-    pub(crate) fn should_report_wait(&self, registry: &str, time: Duration) -> bool {
+    /// Whether a wait of this length is to be printed: if it ends later than those that were. Records it as printed.
+    pub(crate) fn should_print_wait(&self, registry: &str, time: Duration) -> bool {
         let rate = self.for_registry(registry);
         let mut state = lock(&rate.state);
         let Some(end) = self.clock.now().checked_add(time) else { return true };
-        let should_report_wait =
-            state.printed.is_none_or(|printed| printed.checked_add(REPORT_STEP).is_some_and(|printed| printed < end));
-        if should_report_wait {
-            state.printed = Some(end);
+        let is_to_print = state
+            .printed_until
+            .is_none_or(|printed| printed.checked_add(PRINTED_WAIT_STEP).is_some_and(|printed| printed < end));
+        if is_to_print {
+            state.printed_until = Some(end);
         }
-        should_report_wait
+        is_to_print
     }
 }
 
@@ -169,22 +171,22 @@ impl Permit {
 }
 
 impl LimitState {
-    fn cap(&mut self, connections: usize) {
+    fn set_cap(&mut self, connections: usize) {
         let connections = connections.max(1);
-        (self.ceiling, self.rounds_at_ceiling, self.successes) = (Some(connections), 0, 0);
+        (self.cap, self.rounds_at_cap, self.successes) = (Some(connections), 0, 0);
         self.concurrency_limit = Some(self.concurrency_limit.map_or(connections, |limit| limit.min(connections)));
     }
 
     /// After a full round of successes.
     fn grow(&mut self, limit: usize) {
-        if let Some(ceiling) = self.ceiling.filter(|ceiling| limit >= *ceiling) {
-            self.rounds_at_ceiling += 1;
-            if self.rounds_at_ceiling < ROUNDS_AT_CEILING {
+        if let Some(cap) = self.cap.filter(|cap| limit >= *cap) {
+            self.rounds_at_cap += 1;
+            if self.rounds_at_cap < ROUNDS_AT_CAP {
                 return;
             }
-            (self.rounds_at_ceiling, self.ceiling) = (0, Some(ceiling + 1));
+            (self.rounds_at_cap, self.cap) = (0, Some(cap + 1));
         }
-        self.concurrency_limit = Some(limit + 1).filter(|limit| *limit < CONCURRENCY_MAX);
+        self.concurrency_limit = Some(limit + 1).filter(|limit| *limit < UNLIMITED_CONCURRENCY_MIN);
     }
 }
 
@@ -282,13 +284,13 @@ mod tests {
         limits.record_connection_refused("a");
         assert_eq!(state(|state| state.concurrency_limit), Some(3));
         drop(busy);
-        for _ in 0..3 * ROUNDS_AT_CEILING - 1 {
+        for _ in 0..3 * ROUNDS_AT_CAP - 1 {
             limits.acquire("a", &Deadline::NONE).ok().unwrap().record_success();
         }
         assert_eq!(state(|state| state.concurrency_limit), Some(3));
         limits.acquire("a", &Deadline::NONE).ok().unwrap().record_success();
         assert_eq!(
-            (state(|state| state.concurrency_limit), state(|state| state.ceiling)),
+            (state(|state| state.concurrency_limit), state(|state| state.cap)),
             (Some(4), Some(4)),
             "one more is tried"
         );
@@ -313,9 +315,9 @@ mod tests {
     fn the_same_wait_is_reported_once() {
         let (_, limits) = limits();
         let seconds = Duration::from_secs;
-        assert!(limits.should_report_wait("a", seconds(5)));
-        assert!(!limits.should_report_wait("a", seconds(6)));
-        assert!(limits.should_report_wait("a", seconds(9)));
-        assert!(limits.should_report_wait("b", seconds(2)));
+        assert!(limits.should_print_wait("a", seconds(5)));
+        assert!(!limits.should_print_wait("a", seconds(6)));
+        assert!(limits.should_print_wait("a", seconds(9)));
+        assert!(limits.should_print_wait("b", seconds(2)));
     }
 }

@@ -51,17 +51,17 @@ impl Redactor {
             return;
         }
         let Some(login) = login else {
-            return self.add_encoded(token, false);
+            return self.add_base64(token, false);
         };
         // Only a login has this form, however short it is.
-        self.add_encoded(&login, true);
+        self.add_base64(&login, true);
         if let Some((_, password)) = login.split_once(':') {
             self.add(password, false);
-            self.add_encoded(password, false);
+            self.add_base64(password, false);
         }
     }
 
-    fn add_encoded(&self, secret: &str, anywhere: bool) {
+    fn add_base64(&self, secret: &str, anywhere: bool) {
         if secret.is_empty() || secret.ends_with(':') {
             return;
         }
@@ -76,7 +76,7 @@ impl Redactor {
         for (_, value) in pairs.filter(|(name, _)| *name == "refresh_token") {
             let token = form_decode(value);
             if self.add(value, false) && (token == value || self.add(&token, false)) {
-                self.add_encoded(&token, false);
+                self.add_base64(&token, false);
             }
         }
     }
@@ -338,7 +338,7 @@ mod tests {
     #[test]
     fn only_urls_from_a_server_are_redacted() {
         let redactor = redactor_with_login("me:manifests");
-        let named = Url::parse("https://h/v2/a/manifests/1").unwrap();
+        let named = Url::parse_from_server("https://h/v2/a/manifests/1").unwrap();
         assert_eq!(redactor.redact_url(&named), "https://h/v2/a/[secret]/1");
         let built = Url::new(named.origin, "/v2/a/manifests/1");
         assert_eq!(redactor.redact_url(&built), "https://h/v2/a/manifests/1");

@@ -79,7 +79,7 @@ mod tests {
 
     /// Follows from https://h/a. Each request is recorded, with whether it had credentials.
     fn run(method: &'static str, insecure: bool, hops: &[(u16, &str)]) -> (Result<u16, String>, Vec<String>) {
-        let url = Url::parse("https://h/a").expect("a URL");
+        let url = Url::parse_from_server("https://h/a").expect("a URL");
         let secret = Secret::new("Bearer x");
         let authorization = Some(&secret);
         let request = OutgoingRequest { authorization, ..OutgoingRequest::new("h", method, &url, &Deadline::NONE) };

@@ -1,5 +1,5 @@
 //! Retries: exponential backoff with jitter, and `Retry-After` (RFC 9110, section 10.2.3), within a number of attempts
-//! and a deadline.
+//! and a deadline. The wait after a 429 is decided here, too; `rate_limit` makes all threads wait for it.
 //!
 //! The error says whether a retry may help (`Retryable`); the caller says whether it does harm. Errors of certificates
 //! and names are not retried, because they would not change.
@@ -19,7 +19,7 @@ const FIRST_WAIT_MAX: Duration = Duration::from_millis(250);
 /// The longest wait, unless the registry requests a longer one.
 const WAIT_MAX: Duration = Duration::from_secs(10);
 /// The longest wait after the registry reported too many requests.
-const RATE_LIMIT_WAIT_MAX: Duration = Duration::from_secs(30);
+const RATE_LIMIT_BACKOFF_MAX: Duration = Duration::from_secs(30);
 /// Shorter waits are not printed.
 const PRINTED_WAIT_MIN: Duration = Duration::from_secs(1);
 /// With less time than this no further attempt is made.
@@ -52,7 +52,7 @@ impl RetryPolicy {
             attempts: 0,
             counted_attempts: 0,
             rate_limited_attempts: 0,
-            rate_limit_wait: Duration::ZERO,
+            rate_limit_wait_total: Duration::ZERO,
         }
     }
 
@@ -97,7 +97,7 @@ pub(crate) struct Attempts<'a> {
     /// The number of attempts that a rate limit refused.
     rate_limited_attempts: u32,
     /// The total of this operation's pauses for rate limits.
-    rate_limit_wait: Duration,
+    rate_limit_wait_total: Duration,
 }
 
 impl RegistryError {
@@ -138,7 +138,13 @@ impl Attempts<'_> {
         }
         let left = self.deadline.time_left().unwrap_or(PAUSE_MAX);
         let (next_attempt, attempts_max) = (self.counted_attempts + 1, self.policy.retries.saturating_add(1));
-        self.sleep(error, wait, requested, left, format_args!("before attempt {next_attempt} of {attempts_max}"))
+        self.print_and_sleep(
+            error,
+            wait,
+            requested,
+            left,
+            format_args!("before attempt {next_attempt} of {attempts_max}"),
+        )
     }
 
     /// Waits as long as a rate limit requests, and makes all other threads wait that send to that registry.
@@ -148,13 +154,13 @@ impl Attempts<'_> {
         let wait = match requested {
             Some(requested) if requested >= PRINTED_WAIT_MIN => requested,
             requested => {
-                self.backoff(self.rate_limited_attempts, RATE_LIMIT_WAIT_MAX).max(requested.unwrap_or_default())
+                self.backoff(self.rate_limited_attempts, RATE_LIMIT_BACKOFF_MAX).max(requested.unwrap_or_default())
             }
         };
         self.policy.limits.record_rate_limited(self.registry, wait);
-        let left = self.deadline.time_left().unwrap_or_else(|| PAUSE_MAX.saturating_sub(self.rate_limit_wait));
-        self.rate_limit_wait = self.rate_limit_wait.saturating_add(wait);
-        self.sleep(error, wait, requested, left, format_args!("before the next attempt"))
+        let left = self.deadline.time_left().unwrap_or_else(|| PAUSE_MAX.saturating_sub(self.rate_limit_wait_total));
+        self.rate_limit_wait_total = self.rate_limit_wait_total.saturating_add(wait);
+        self.print_and_sleep(error, wait, requested, left, format_args!("before the next attempt"))
     }
 
     /// How long the registry asks to wait.
@@ -168,21 +174,25 @@ impl Attempts<'_> {
     }
 
     /// Prints the wait and waits, or returns the error if no time would be left after it.
-    fn sleep(
+    fn print_and_sleep(
         &self,
         error: RegistryError,
         wait: Duration,
         requested: Option<Duration>,
         left: Duration,
-        until: fmt::Arguments<'_>,
+        next_step: fmt::Arguments<'_>,
     ) -> Result<(), RegistryError> {
         if left <= wait.saturating_add(TIME_LEFT_MIN) {
             return Err(no_time_left_error(error, requested, left, self.deadline).with_retryable(Retryable::Never));
         }
-        if wait > PRINTED_WAIT_MIN && self.policy.limits.should_report_wait(self.registry, wait) {
+        if wait > PRINTED_WAIT_MIN && self.policy.limits.should_print_wait(self.registry, wait) {
             let own = error.message.strip_prefix(self.registry).and_then(|rest| rest.strip_prefix(": "));
             let message: String = own.unwrap_or(&error.message).chars().take(MESSAGE_CHARS_MAX).collect();
-            (self.policy.notice)(&format!("{}: {message}: waiting {} {until}", self.registry, format_duration(wait)));
+            (self.policy.notice)(&format!(
+                "{}: {message}: waiting {} {next_step}",
+                self.registry,
+                format_duration(wait)
+            ));
         }
         self.policy.clock.sleep(wait);
         Ok(())
@@ -190,7 +200,7 @@ impl Attempts<'_> {
 
     /// Records that the last attempt made progress although it failed: the counted attempts begin at zero again.
     pub(crate) fn record_progress(&mut self) {
-        (self.counted_attempts, self.rate_limited_attempts, self.rate_limit_wait) = (0, 0, Duration::ZERO);
+        (self.counted_attempts, self.rate_limited_attempts, self.rate_limit_wait_total) = (0, 0, Duration::ZERO);
     }
 
     /// At most twice the last wait, and at least half of it: requests that failed together are not repeated together.

@@ -78,7 +78,7 @@ fn must_change_timeout(current: Option<Option<Duration>>, wanted: Option<Duratio
 
 /// macOS refuses to set the time-out of a socket that the peer has closed. What came before can still be read, so the
 /// socket keeps the time-out that it had.
-fn keep_refused_timeout(outcome: io::Result<()>) -> io::Result<()> {
+fn ignore_refused_timeout(outcome: io::Result<()>) -> io::Result<()> {
     outcome.or_else(|error| if error.kind() == io::ErrorKind::InvalidInput { Ok(()) } else { Err(error) })
 }
 
@@ -99,7 +99,7 @@ impl Transport for Socket {
         let timeout = timeout.for_write();
         let wanted = timeout.not_zero().map(|after| *after);
         if must_change_timeout(self.write_timeout, wanted) {
-            keep_refused_timeout(self.stream.set_write_timeout(wanted))?;
+            ignore_refused_timeout(self.stream.set_write_timeout(wanted))?;
             self.write_timeout = Some(wanted);
         }
         as_timeout(self.stream.write_all(self.buffers.written(amount)), timeout)
@@ -109,7 +109,7 @@ impl Transport for Socket {
         let timeout = timeout.for_read();
         let wanted = timeout.not_zero().map(|after| *after);
         if must_change_timeout(self.read_timeout, wanted) {
-            keep_refused_timeout(self.stream.set_read_timeout(wanted))?;
+            ignore_refused_timeout(self.stream.set_read_timeout(wanted))?;
             self.read_timeout = Some(wanted);
         }
         let amount = loop {

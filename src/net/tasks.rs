@@ -62,11 +62,11 @@ struct TaskQueue<R, E> {
 
 struct QueueState<R, E> {
     /// Tasks that can start; those that waited for others separately.
-    ready: BTreeSet<usize>,
-    released: BTreeSet<usize>,
+    ready_independent: BTreeSet<usize>,
+    ready_dependent: BTreeSet<usize>,
     /// For each task the number of unfinished dependencies, and the tasks that depend on it.
     missing: Vec<usize>,
-    waiters: Vec<Vec<usize>>,
+    dependents: Vec<Vec<usize>>,
     running: usize,
     /// How many workers wait for a task.
     waiting: usize,
@@ -76,19 +76,23 @@ struct QueueState<R, E> {
 
 impl<R, E> QueueState<R, E> {
     fn new<T>(tasks: &[(T, Vec<usize>)]) -> QueueState<R, E> {
-        let mut waiters = vec![Vec::new(); tasks.len()];
+        let mut dependents = vec![Vec::new(); tasks.len()];
         for (index, (_, needs)) in tasks.iter().enumerate() {
             for need in needs {
-                if let Some(waiting) = waiters.get_mut(*need) {
+                if let Some(waiting) = dependents.get_mut(*need) {
                     waiting.push(index);
                 }
             }
         }
         QueueState {
-            ready: (0..).zip(tasks).filter(|(_, (_, needs))| needs.is_empty()).map(|(index, _)| index).collect(),
-            released: BTreeSet::new(),
+            ready_independent: (0..)
+                .zip(tasks)
+                .filter(|(_, (_, needs))| needs.is_empty())
+                .map(|(index, _)| index)
+                .collect(),
+            ready_dependent: BTreeSet::new(),
             missing: tasks.iter().map(|(_, needs)| needs.len()).collect(),
-            waiters,
+            dependents,
             running: 0,
             waiting: 0,
             results: tasks.iter().map(|_| None).collect(),
@@ -113,7 +117,7 @@ impl<R, E> TaskQueue<R, E> {
             if !state.errors.is_empty() {
                 return None;
             }
-            if let Some(index) = state.released.pop_first().or_else(|| state.ready.pop_first()) {
+            if let Some(index) = state.ready_dependent.pop_first().or_else(|| state.ready_independent.pop_first()) {
                 state.running += 1;
                 return tasks.get(index).map(|(task, _)| (index, task));
             }
@@ -136,18 +140,18 @@ impl<R, E> TaskQueue<R, E> {
                 if let Some(slot) = state.results.get_mut(index) {
                     *slot = Some(result);
                 }
-                let waiters = state.waiters.get_mut(index).map(std::mem::take).unwrap_or_default();
+                let waiters = state.dependents.get_mut(index).map(std::mem::take).unwrap_or_default();
                 for waiter in waiters {
                     if let Some(missing) = state.missing.get_mut(waiter) {
                         *missing -= 1;
                         if *missing == 0 {
-                            state.released.insert(waiter);
+                            state.ready_dependent.insert(waiter);
                         }
                     }
                 }
             }
         }
-        let startable = state.released.len() + state.ready.len();
+        let startable = state.ready_dependent.len() + state.ready_independent.len();
         if !state.errors.is_empty() || startable == 0 && state.running == 0 {
             self.changed.notify_all();
         } else {

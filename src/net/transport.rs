@@ -53,13 +53,13 @@ pub(crate) struct OutgoingRequest<'a> {
     /// The body. An empty one sends a `Content-Length` of 0.
     pub(crate) body: Option<&'a [u8]>,
     /// The largest body of a successful response, in bytes.
-    pub(crate) cap: u64,
+    pub(crate) response_max: u64,
     /// Whether it may be sent twice without harm.
     pub(crate) repeatable: bool,
     /// Whether the registry named the URL: then a public registry must not lead into a private network.
     pub(crate) forbids_private_addresses: bool,
     /// Whether the body of a successful response is streamed, and not read before the response is returned.
-    pub(crate) is_streamed: bool,
+    pub(crate) streams_response: bool,
     /// The deadline of the whole request.
     pub(crate) deadline: &'a Deadline,
 }
@@ -79,10 +79,10 @@ impl<'a> OutgoingRequest<'a> {
             headers: &[],
             authorization: None,
             body: None,
-            cap: 0,
+            response_max: 0,
             repeatable: false,
             forbids_private_addresses: false,
-            is_streamed: false,
+            streams_response: false,
             deadline,
         }
     }
@@ -126,7 +126,7 @@ impl HttpTransport {
     ///
     /// A closed connection of the pool is replaced if the request may be repeated.
     pub(crate) fn exchange(&self, request: &OutgoingRequest<'_>) -> Result<HttpResponse, TransportError> {
-        let connections = self.connections(request)?;
+        let connections = self.prepare_connections(request)?;
         let mut attempts = 0;
         loop {
             attempts += 1;
@@ -146,7 +146,7 @@ impl HttpTransport {
                 continue;
             }
             return Err(if error.symptom == Symptom::NoResponse {
-                connections.with_client_certificate_cause(error)
+                connections.or_client_certificate_error(error)
             } else {
                 error
             });
@@ -159,7 +159,7 @@ impl HttpTransport {
         request: &OutgoingRequest<'_>,
         body: &mut RequestBody<'_>,
     ) -> Result<HttpResponse, TransportError> {
-        let connections = self.connections(request)?;
+        let connections = self.prepare_connections(request)?;
         begin_request(false);
         self.send_once(request, || self.read_response(send_request(&connections.agent, request, Some(body))?, request))
     }
@@ -256,19 +256,20 @@ impl HttpTransport {
         let (parts, body) = response.into_parts();
         let (status, headers, redactor) = (parts.status.as_u16(), parts.headers, Arc::clone(&self.redactor));
         let mut response = HttpResponse { status, headers, redactor, ..HttpResponse::default() };
-        let cap = request.cap;
+        let cap = request.response_max;
         if !response.is_success() {
             // The status counts, even if the message cannot be read.
             let _ = body.into_reader().take(ERROR_BODY_MAX).read_to_end(&mut response.body);
             return Ok(response);
         }
-        let too_large =
-            || TransportError::new(RegistryErrorKind::TooLarge, format!("its answer is larger than {cap} bytes"));
+        let too_large = || {
+            TransportError::new(RegistryErrorKind::ResponseTooLarge, format!("its answer is larger than {cap} bytes"))
+        };
         if body.content_length().is_some_and(|length| length > cap) {
             return Err(too_large());
         }
         check_content_encoding(&response)?;
-        if request.is_streamed {
+        if request.streams_response {
             response.stream = Some(ResponseBody::new(body));
             return Ok(response);
         }
@@ -280,11 +281,15 @@ impl HttpTransport {
         Ok(response)
     }
 
-    fn connections(&self, request: &OutgoingRequest<'_>) -> Result<Arc<OriginConnections>, TransportError> {
+    fn prepare_connections(&self, request: &OutgoingRequest<'_>) -> Result<Arc<OriginConnections>, TransportError> {
         let header = request.authorization.map_or(0, |header| header.reveal().len());
-        let longest_line = header.max(request.url.target().len());
-        let connections =
-            self.pool.get(request.registry, &request.url.origin, request.forbids_private_addresses, longest_line)?;
+        let longest_head_line = header.max(request.url.target().len());
+        let connections = self.pool.get(
+            request.registry,
+            &request.url.origin,
+            request.forbids_private_addresses,
+            longest_head_line,
+        )?;
         if let Some(preconnected) = &connections.preconnected {
             preconnected.close_old();
         }
@@ -295,11 +300,11 @@ impl HttpTransport {
     }
 }
 
-/// Sends a request once and waits for the head of the response. `stream` replaces the request's body.
+/// Sends a request once and waits for the head of the response. `upload_body` replaces the request's body.
 fn send_request(
     agent: &Agent,
     request: &OutgoingRequest<'_>,
-    stream: Option<&mut RequestBody<'_>>,
+    upload_body: Option<&mut RequestBody<'_>>,
 ) -> Result<Response<Body>, TransportError> {
     let mut builder = HttpRequest::builder().method(request.method).uri(request.url.reveal());
     for (name, value) in request.headers {
@@ -314,7 +319,7 @@ fn send_request(
         TransportError::unsent(RegistryErrorKind::Protocol, message)
     };
     let left = request.deadline.time_left();
-    let response = match (stream, request.body) {
+    let response = match (upload_body, request.body) {
         (Some(stream), _) => {
             if let Some(length) = stream.length {
                 builder = builder.header("Content-Length", length);

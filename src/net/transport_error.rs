@@ -28,7 +28,7 @@ pub(crate) struct TransportError {
     /// Whether the message contains text of the peer, which may repeat a secret.
     pub(crate) message_may_hold_secret: bool,
     /// The status with which a proxy refused to connect.
-    pub(crate) status: Option<u16>,
+    pub(crate) proxy_status: Option<u16>,
     /// The server that was contacted, if it is not the one of the request's URL.
     pub(crate) contacted_server: Option<ContactedServer>,
 }
@@ -65,7 +65,7 @@ impl TransportError {
             retryable: Retryable::Never,
             maybe_sent: true,
             message_may_hold_secret: false,
-            status: None,
+            proxy_status: None,
             contacted_server: None,
         }
     }
@@ -76,7 +76,7 @@ impl TransportError {
     }
 
     /// Marks the failure as temporary.
-    fn temporary(self) -> TransportError {
+    fn marked_retryable(self) -> TransportError {
         TransportError { retryable: if self.maybe_sent { Retryable::IfRepeatable } else { Retryable::Unsent }, ..self }
     }
 
@@ -84,7 +84,7 @@ impl TransportError {
         TransportError { symptom, ..self }
     }
 
-    fn with_peer_text(self) -> TransportError {
+    fn with_possible_secret(self) -> TransportError {
         TransportError { message_may_hold_secret: true, ..self }
     }
 
@@ -94,7 +94,7 @@ impl TransportError {
         let request = FailedRequest { contacted_server, ..request };
         let error =
             RegistryError::new(self.kind, registry, self.message).with_request(request).with_retryable(self.retryable);
-        RegistryError { status: self.status, ..error }
+        RegistryError { status: self.proxy_status, ..error }
     }
 
     /// This failure over plain HTTP, or the previous one over TLS if no process listens for plain HTTP.
@@ -111,17 +111,17 @@ impl TransportError {
             },
             ureq::Error::Io(error) => from_io_error(&error),
             ureq::Error::Timeout(step @ ureq::Timeout::Connect) => {
-                TransportError::unsent(RegistryErrorKind::Timeout, timeout_detail(step)).temporary()
+                TransportError::unsent(RegistryErrorKind::Timeout, timeout_detail(step)).marked_retryable()
             }
             ureq::Error::Timeout(step) => TransportError::new(RegistryErrorKind::Timeout, timeout_detail(step)),
             ureq::Error::ConnectProxyFailed(reason) => {
                 // The library has the status in its text only: `proxy server responded 407/407`.
-                let status = reason.rsplit_once('/').and_then(|(_, status)| status.parse().ok());
+                let proxy_status = reason.rsplit_once('/').and_then(|(_, status)| status.parse().ok());
                 TransportError {
-                    status,
+                    proxy_status,
                     ..TransportError::unsent(RegistryErrorKind::Proxy, reason)
                         .with_symptom(Symptom::Unreachable)
-                        .with_peer_text()
+                        .with_possible_secret()
                 }
             }
             ureq::Error::HostNotFound => TransportError::unsent(RegistryErrorKind::HostNotFound, "it has no address"),
@@ -129,9 +129,10 @@ impl TransportError {
                 TransportError::new(RegistryErrorKind::Protocol, "the head of its answer is too large")
             }
             ureq::Error::Protocol(error) => {
-                TransportError::new(RegistryErrorKind::Protocol, format!("not HTTP/1.1: {error}")).with_peer_text()
+                TransportError::new(RegistryErrorKind::Protocol, format!("not HTTP/1.1: {error}"))
+                    .with_possible_secret()
             }
-            error => TransportError::new(RegistryErrorKind::Protocol, error.to_string()).with_peer_text(),
+            error => TransportError::new(RegistryErrorKind::Protocol, error.to_string()).with_possible_secret(),
         }
     }
 
@@ -142,7 +143,7 @@ impl TransportError {
         match transport_error.symptom {
             Symptom::NoResponse => {
                 TransportError::new(transport_error.kind, "the connection ended in the middle of the answer")
-                    .temporary()
+                    .marked_retryable()
             }
             _ => TransportError::new(transport_error.kind, transport_error.message),
         }
@@ -185,14 +186,14 @@ fn from_connect_error(error: ConnectError) -> TransportError {
         ConnectError::PrivateAddress(_) => TransportError::unsent(RegistryErrorKind::Protocol, text),
         ConnectError::Tcp(error) => {
             let refused = TransportError::unsent(RegistryErrorKind::Connect, text).with_symptom(Symptom::Unreachable);
-            if may_be_starting(&error) { refused.temporary() } else { refused }
+            if may_be_starting(&error) { refused.marked_retryable() } else { refused }
         }
-        ConnectError::TimedOut => {
-            TransportError::unsent(RegistryErrorKind::Timeout, text).with_symptom(Symptom::Unreachable).temporary()
-        }
+        ConnectError::TimedOut => TransportError::unsent(RegistryErrorKind::Timeout, text)
+            .with_symptom(Symptom::Unreachable)
+            .marked_retryable(),
         ConnectError::Tls(error) => {
             let failed = TransportError { maybe_sent: false, ..from_handshake_error(&error) };
-            if failed.symptom == Symptom::ClosedInHandshake { failed.temporary() } else { failed }
+            if failed.symptom == Symptom::ClosedInHandshake { failed.marked_retryable() } else { failed }
         }
         ConnectError::Proxy(inner) => {
             let TransportError { message, retryable, .. } = from_connect_error(*inner);
@@ -235,7 +236,9 @@ fn from_io_error(error: &io::Error) -> TransportError {
             io::ErrorKind::UnexpectedEof => "the connection was closed before an answer came".to_owned(),
             _ => io_message(error),
         };
-        return TransportError::new(RegistryErrorKind::Connect, detail).with_symptom(Symptom::NoResponse).temporary();
+        return TransportError::new(RegistryErrorKind::Connect, detail)
+            .with_symptom(Symptom::NoResponse)
+            .marked_retryable();
     }
     match error.kind() {
         io::ErrorKind::TimedOut => TransportError::new(RegistryErrorKind::Timeout, io_message(error)),
@@ -302,7 +305,7 @@ fn certificate_detail(reason: &CertificateError) -> String {
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => "it is not valid yet".to_owned(),
         CertificateError::NotValidForName => "it is for another name".to_owned(),
         CertificateError::NotValidForNameContext { expected, presented } => {
-            let presented: Vec<&str> = presented.iter().map(|name| shown_name(name)).collect();
+            let presented: Vec<&str> = presented.iter().map(|name| presented_name(name)).collect();
             format!("it is for another name: {}, not {}", presented.join(", "), expected.to_str())
         }
         CertificateError::BadEncoding => "it cannot be read".to_owned(),
@@ -315,7 +318,7 @@ fn certificate_detail(reason: &CertificateError) -> String {
 }
 
 /// The name in `DnsName("x")`, as rustls lists names.
-fn shown_name(name: &str) -> &str {
+fn presented_name(name: &str) -> &str {
     name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')')).unwrap_or(name).trim_matches('"')
 }
 

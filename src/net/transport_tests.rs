@@ -11,7 +11,7 @@ use crate::net::preconnect::PreconnectPool;
 fn symptom_after_a_closed_preconnection(age: Duration) -> Symptom {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let url = Url::parse(&format!("https://127.0.0.1:{port}/v2/")).unwrap();
+    let url = Url::parse_from_server(&format!("https://127.0.0.1:{port}/v2/")).unwrap();
     let transport = HttpTransport::new(Env::default(), false, "test/1", None, None);
     let pool = PreconnectPool::with_connection(TcpStream::connect(("127.0.0.1", port)).unwrap(), age);
     transport.pool.insert_preconnected("127.0.0.1", &url.origin, pool);
@@ -46,7 +46,7 @@ fn public_registry_cannot_name_private_addresses() {
     let transport = HttpTransport::new(Env::default(), false, "test/1", None, None);
     transport.pool.set_public("registry.example", true);
     let error_for = |url: &str, forbids_private_addresses| {
-        let url = Url::parse(url).unwrap();
+        let url = Url::parse_from_server(url).unwrap();
         let request = OutgoingRequest {
             forbids_private_addresses,
             ..OutgoingRequest::new("registry.example", "GET", &url, &Deadline::NONE)
@@ -73,8 +73,9 @@ fn remembered_private_token_server_gets_no_connection_for_a_public_registry() {
     let home = TcpListener::bind("127.0.0.1:0").unwrap();
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let registry = home.local_addr().unwrap().to_string();
-    let origin =
-        |listener: &TcpListener| Url::parse(&format!("https://{}/", listener.local_addr().unwrap())).unwrap().origin;
+    let origin = |listener: &TcpListener| {
+        Url::parse_from_server(&format!("https://{}/", listener.local_addr().unwrap())).unwrap().origin
+    };
     let preconnect = |is_public| {
         let transport = HttpTransport::new(Env::default(), false, "test/1", None, None);
         transport.pool.set_public(&registry, is_public);

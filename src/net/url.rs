@@ -76,7 +76,7 @@ impl Url {
     }
 
     /// Reads an absolute http or https URL. The error says what is wrong with it and does not quote it.
-    pub(crate) fn parse(text: &str) -> Result<Url, &'static str> {
+    pub(crate) fn parse_from_server(text: &str) -> Result<Url, &'static str> {
         let (scheme, rest) = text.split_once("://").unwrap_or_default();
         match scheme.to_ascii_lowercase().as_str() {
             "https" => Url::parse_rest(true, rest),
@@ -103,7 +103,7 @@ impl Url {
         }
         let first = location.split(['/', '?', '#']).next().unwrap_or_default();
         if first.contains(':') {
-            return Url::parse(location);
+            return Url::parse_from_server(location);
         }
         let relative = location.split('#').next().unwrap_or_default();
         let path = self.target.split('?').next().unwrap_or_default();
@@ -195,7 +195,7 @@ mod tests {
     use super::*;
 
     fn joined(location: &str) -> Result<String, &'static str> {
-        let base = Url::parse("https://h:5000/v2/a/blobs/sha256:x?y=1").expect("a URL");
+        let base = Url::parse_from_server("https://h:5000/v2/a/blobs/sha256:x?y=1").expect("a URL");
         base.join(location).map(|url| url.reveal())
     }
 
@@ -234,8 +234,8 @@ mod tests {
 
     #[test]
     fn displayed_url_hides_unknown_query_values() {
-        let url =
-            Url::parse("https://h/v2/a/blobs/uploads/?mount=sha256:x&from=b&X-Sig=hunter2&hunter3").expect("a URL");
+        let url = Url::parse_from_server("https://h/v2/a/blobs/uploads/?mount=sha256:x&from=b&X-Sig=hunter2&hunter3")
+            .expect("a URL");
         assert_eq!(url.to_string(), "https://h/v2/a/blobs/uploads/?mount=sha256:x&from=b&X-Sig=…&…");
         assert_eq!(format!("{url:?}"), url.to_string());
     }
@@ -245,7 +245,7 @@ mod tests {
         for (text, expected) in
             [("https://h/a", "https://h/a?n=1"), ("https://h/a?_state=x", "https://h/a?_state=x&n=1")]
         {
-            let url = Url::parse(text).expect("a URL").with_query("n=1");
+            let url = Url::parse_from_server(text).expect("a URL").with_query("n=1");
             assert_eq!(url.reveal(), expected);
             assert!(url.reveal().ends_with(url.target()));
         }
@@ -253,7 +253,7 @@ mod tests {
 
     #[test]
     fn origins_differ_by_scheme_host_and_port() {
-        let origin = |text| Url::parse(text).expect("a URL").origin;
+        let origin = |text| Url::parse_from_server(text).expect("a URL").origin;
         assert_eq!(origin("https://H/"), origin("https://h:443/x"));
         assert_ne!(origin("https://h/"), origin("http://h/"));
         assert_ne!(origin("https://h/"), origin("https://h:444/"));

@@ -120,7 +120,7 @@ impl Platform {
 
     /// The platform in containerd's normal form for comparisons: `arm64/v8` and `amd64/v1` without their variants,
     /// `arm` with `v7` if it has none.
-    pub fn normalized(&self) -> Platform {
+    pub fn normalized_for_comparison(&self) -> Platform {
         let (architecture, variant) = names::normalize_for_comparison(&self.architecture, &self.variant);
         Platform { os: names::normalize_operating_system(&self.os), architecture, variant, ..self.clone() }
     }
@@ -130,7 +130,7 @@ impl Platform {
     /// A variant or version that was not typed matches any. A version matches if it equals the image's or is its
     /// beginning: `10.0.17763` matches any of its builds. All typed features must be present.
     pub fn matches(&self, wanted: &Platform) -> bool {
-        let (image, requested) = (self.normalized(), wanted.normalized());
+        let (image, requested) = (self.normalized_for_comparison(), wanted.normalized_for_comparison());
         let has_all = |image: &[String], requested: &[String]| requested.iter().all(|feature| image.contains(feature));
         // Checked before a default is filled in. An alias may include a variant.
         let (_, typed) = names::normalize_architecture(&wanted.architecture, &wanted.variant);
@@ -143,7 +143,7 @@ impl Platform {
     }
 
     /// Whether the pair of operating system and architecture is known.
-    pub fn is_known(&self) -> bool {
+    pub fn is_known_os_arch(&self) -> bool {
         known::is_known_os_arch(&self.os, &self.architecture)
     }
 }
@@ -221,8 +221,12 @@ fn suggest(text: &str) -> Option<String> {
         _ => return None,
     };
     let guess = parse_platform(&guess)?;
-    let joined_architecture = || parse_platform(&format!("linux/{text}")).filter(Platform::is_known);
-    if guess.is_known() { Some(guess.to_string()) } else { joined_architecture().map(|guess| guess.to_string()) }
+    let joined_architecture = || parse_platform(&format!("linux/{text}")).filter(Platform::is_known_os_arch);
+    if guess.is_known_os_arch() {
+        Some(guess.to_string())
+    } else {
+        joined_architecture().map(|guess| guess.to_string())
+    }
 }
 
 #[cfg(test)]

@@ -138,7 +138,7 @@ fn platforms_are_normalised_as_containerd_does() {
         (platform("windows", "", "v8"), platform("windows", "", "v8")),
     ];
     for (before, after) in cases {
-        assert_eq!(before.normalized(), after, "{before:?}");
+        assert_eq!(before.normalized_for_comparison(), after, "{before:?}");
     }
 }
 
@@ -240,8 +240,8 @@ proptest! {
 
     #[test]
     fn normalising_a_platform_is_idempotent(os in ".{0,8}", architecture in word(), variant in variant()) {
-        let once = platform(&os, &architecture, &variant).normalized();
-        prop_assert_eq!(once.normalized(), once);
+        let once = platform(&os, &architecture, &variant).normalized_for_comparison();
+        prop_assert_eq!(once.normalized_for_comparison(), once);
     }
 
     #[test]

@@ -11,7 +11,7 @@ const THREADS: usize = 16;
 /// Fetches an image of each of so many repositories at once; the first request of each is refused together with all the
 /// others. What each came to.
 fn fetch_concurrently(registry: &Registry, fixture: &Fixture) -> Vec<Result<(), RegistryErrorKind>> {
-    registry.add_fault(Rule::on("GET", "/manifests/").times(THREADS), Fault::Hang);
+    registry.add_fault(Rule::on("GET", "/manifests/").first_n(THREADS), Fault::Hang);
     std::thread::scope(|scope| {
         let fetch = |name: String| fixture.manifest(registry, &name).map(|_| ()).map_err(|error| error.kind);
         let threads: Vec<_> = (0..THREADS).map(|number| scope.spawn(move || fetch(format!("r{number}:1")))).collect();
@@ -22,7 +22,7 @@ fn fetch_concurrently(registry: &Registry, fixture: &Fixture) -> Vec<Result<(), 
 }
 
 fn is_manifest(request: &RecordedRequest) -> bool {
-    request.path.contains("/manifests/")
+    request.target.contains("/manifests/")
 }
 
 fn put_images(registry: &Registry) {

@@ -7,7 +7,7 @@ mod validation;
 
 use serde_json::Value;
 use testkit::image::Image;
-use testkit::sandbox::tree;
+use testkit::sandbox::tree_without_root_dot_names;
 
 use super::fixture::Fixture;
 
@@ -18,7 +18,7 @@ impl Fixture {
         for architecture in architectures {
             fixture.registry.put_image(&format!("src/{architecture}"), "1", &image(architecture));
         }
-        fixture.registry.clear_requests();
+        fixture.registry.clear_record();
         fixture
     }
 
@@ -33,13 +33,17 @@ impl Fixture {
         self.digests_and_platforms(repository, tag).into_iter().map(|(_, platform)| platform).collect()
     }
 
-    fn take_put_requests(&self) -> Vec<String> {
-        self.take_requests().into_iter().filter(|line| line.starts_with("PUT") || line.starts_with("POST")).collect()
+    fn take_puts_and_posts(&self) -> Vec<String> {
+        self.take_request_lines()
+            .into_iter()
+            .filter(|line| line.starts_with("PUT") || line.starts_with("POST"))
+            .collect()
     }
 
     /// Whether there is nothing in docker's store.
     fn has_no_drafts(&self) -> bool {
-        !self.sandbox.store().exists() || tree(&self.sandbox.store()).keys().all(|path| path.starts_with('.'))
+        !self.sandbox.store().exists()
+            || tree_without_root_dot_names(&self.sandbox.store()).keys().all(|path| path.starts_with('.'))
     }
 }
 

@@ -17,7 +17,7 @@ use docker_manifest::net::{Clock, RegistryError, RegistryErrorKind};
 use docker_manifest::reference::Repository;
 use testkit::loopback::{Bearer, Fault, RedirectTarget, Registry, Rule};
 
-use super::client_fixture::{Fixture, FixtureBuilder, digest, repository};
+use super::client_fixture::{Fixture, FixtureBuilder, parse_digest, repository};
 
 const MIB: usize = 1 << 20;
 
@@ -64,11 +64,11 @@ fn copy_blob(
     size: Option<usize>,
 ) -> Result<BlobCopy, RegistryError> {
     let blob = Blob { digest, size: size.map(|size| size as u64) };
-    fixture.registry.copy_blob(target, sources, &blob, &|_| {})
+    fixture.client.copy_blob(target, sources, &blob, &|_| {})
 }
 
 /// What a registry saw, a line a request, uploads without their names.
-fn lines(registry: &Registry) -> Vec<String> {
+fn request_lines(registry: &Registry) -> Vec<String> {
     let shown = |line: String| match line.split_once("/blobs/uploads/") {
         Some((before, after)) if !after.starts_with(['?', ' ']) => {
             let (path, status) = after.rsplit_once(' ').expect("it ends in a status");
@@ -82,8 +82,8 @@ fn lines(registry: &Registry) -> Vec<String> {
 
 /// Two registries, the first of which has a blob in `source`.
 struct CopyFixture {
-    from: Registry,
-    to: Registry,
+    source_registry: Registry,
+    target_registry: Registry,
     fixture: Fixture,
     source: Repository,
     target: Repository,
@@ -96,38 +96,38 @@ impl CopyFixture {
         CopyFixture::between(Registry::start(), Registry::start(), retrying_client().build(), size)
     }
 
-    fn between(from: Registry, to: Registry, fixture: Fixture, size: usize) -> CopyFixture {
-        let digest = digest(&from.put_blob("source", &noise(size)));
-        let (source, target) = (repository(&from, "source"), repository(&to, "target"));
-        CopyFixture { from, to, fixture, source, target, digest, size }
+    fn between(source_registry: Registry, target_registry: Registry, fixture: Fixture, size: usize) -> CopyFixture {
+        let digest = parse_digest(&source_registry.put_blob("source", &noise(size)));
+        let (source, target) = (repository(&source_registry, "source"), repository(&target_registry, "target"));
+        CopyFixture { source_registry, target_registry, fixture, source, target, digest, size }
     }
 
     fn copy_blob(&self) -> Result<BlobCopy, RegistryError> {
         copy_blob(&self.fixture, &self.target, &[&self.source], &self.digest, Some(self.size))
     }
 
-    fn whole_copy(&self) -> Result<BlobCopy, RegistryError> {
+    fn expected_copy(&self) -> Result<BlobCopy, RegistryError> {
         Ok(BlobCopy::Copied(self.size as u64))
     }
 
     fn has_arrived(&self) -> bool {
-        self.to.has_blob("target", self.digest.as_str())
+        self.target_registry.has_blob("target", self.digest.as_str())
     }
 }
 
 #[test]
 fn a_copy_of_an_existing_blob_is_one_request() {
     let pair = CopyFixture::new(100);
-    pair.to.put_blob("target", &noise(100));
+    pair.target_registry.put_blob("target", &noise(100));
     assert_eq!(pair.copy_blob(), Ok(BlobCopy::Present));
-    assert_eq!(lines(&pair.to), [format!("HEAD /v2/target/blobs/{} 200", pair.digest)]);
-    assert!(pair.from.requests().is_empty());
+    assert_eq!(request_lines(&pair.target_registry), [format!("HEAD /v2/target/blobs/{} 200", pair.digest)]);
+    assert!(pair.source_registry.requests().is_empty());
 }
 
 #[test]
 fn a_blob_in_the_same_registry_is_mounted_from_whichever_repository_has_it() {
     let registry = Registry::start();
-    let digest = digest(&registry.put_blob("b", &noise(100)));
+    let digest = parse_digest(&registry.put_blob("b", &noise(100)));
     let fixture = Fixture::new();
     let [a, b, target] = ["a", "b", "target"].map(|path| repository(&registry, path));
     assert_eq!(copy_blob(&fixture, &target, &[&target, &a, &a, &b], &digest, None), Ok(BlobCopy::Mounted));
@@ -136,14 +136,14 @@ fn a_blob_in_the_same_registry_is_mounted_from_whichever_repository_has_it() {
         format!("POST /v2/target/blobs/uploads/?mount={digest}&from=b 201"),
         "DELETE /v2/target/blobs/uploads/ID 204".to_owned(),
     ];
-    assert_eq!(lines(&registry), expected, "one mount a repository, and no upload is left");
+    assert_eq!(request_lines(&registry), expected, "one mount a repository, and no upload is left");
     assert_eq!(registry.open_uploads(), 0);
 }
 
 #[test]
 fn a_refused_mount_continues_as_the_upload_that_it_began() {
     let registry = Registry::builder().without_mounts().start();
-    let digest = digest(&registry.put_blob("b", &noise(100)));
+    let digest = parse_digest(&registry.put_blob("b", &noise(100)));
     let fixture = Fixture::new();
     let [a, b, target] = ["a", "b", "target"].map(|path| repository(&registry, path));
     assert_eq!(copy_blob(&fixture, &target, &[&a, &b], &digest, Some(100)), Ok(BlobCopy::Copied(100)));
@@ -156,10 +156,10 @@ fn a_refused_mount_continues_as_the_upload_that_it_began() {
         format!("GET /v2/b/blobs/{digest} 200"),
         format!("PUT /v2/target/blobs/uploads/ID?digest={digest} 201"),
     ];
-    assert_eq!(lines(&registry), expected);
-    registry.clear_requests();
+    assert_eq!(request_lines(&registry), expected);
+    registry.clear_record();
     assert_eq!(copy_blob(&fixture, &target, &[&b], &digest, Some(100)), Ok(BlobCopy::Present));
-    assert_eq!(lines(&registry).last().map(String::as_str), Some("DELETE /v2/target/blobs/uploads/ID 204"));
+    assert_eq!(request_lines(&registry).last().map(String::as_str), Some("DELETE /v2/target/blobs/uploads/ID 204"));
     assert_eq!(registry.open_uploads(), 0, "also where the blob is there after all");
 }
 
@@ -167,7 +167,7 @@ fn a_refused_mount_continues_as_the_upload_that_it_began() {
 fn a_refused_mount_does_not_keep_a_blob_from_being_copied() {
     for status in [403, 404, 405] {
         let registry = Registry::start();
-        let digest = digest(&registry.put_blob("a", &noise(100)));
+        let digest = parse_digest(&registry.put_blob("a", &noise(100)));
         registry.add_fault(Rule::on("POST", "mount="), Fault::status(status));
         let [a, target] = ["a", "target"].map(|path| repository(&registry, path));
         assert_eq!(copy_blob(&Fixture::new(), &target, &[&a], &digest, None), Ok(BlobCopy::Copied(100)), "{status}");
@@ -176,7 +176,7 @@ fn a_refused_mount_does_not_keep_a_blob_from_being_copied() {
     let registry = Registry::start();
     registry.add_fault(Rule::on("POST", "mount="), Fault::status(429));
     let [a, target] = ["a", "target"].map(|path| repository(&registry, path));
-    let error = copy_blob(&Fixture::new(), &target, &[&a], &digest(&testkit::image::sha256(b"")), None);
+    let error = copy_blob(&Fixture::new(), &target, &[&a], &parse_digest(&testkit::image::sha256(b"")), None);
     assert_eq!(error.map_err(|error| error.kind), Err(RegistryErrorKind::RateLimited));
 }
 
@@ -186,20 +186,20 @@ fn a_small_blob_is_three_requests_to_the_target_and_one_to_the_source() {
         let builder = Registry::builder();
         let to = if relative { builder.relative_locations().start() } else { builder.start() };
         let pair = CopyFixture::between(Registry::start(), to, Fixture::new(), 300_000);
-        assert_eq!(pair.copy_blob(), pair.whole_copy());
+        assert_eq!(pair.copy_blob(), pair.expected_copy());
         let digest = &pair.digest;
         let expected = [
             format!("HEAD /v2/target/blobs/{digest} 404"),
             "POST /v2/target/blobs/uploads/ 202".to_owned(),
             format!("PUT /v2/target/blobs/uploads/ID?digest={digest} 201"),
         ];
-        assert_eq!(lines(&pair.to), expected);
-        assert_eq!(lines(&pair.from), [format!("GET /v2/source/blobs/{digest} 200")]);
+        assert_eq!(request_lines(&pair.target_registry), expected);
+        assert_eq!(request_lines(&pair.source_registry), [format!("GET /v2/source/blobs/{digest} 200")]);
         assert!(pair.has_arrived());
-        let put = &pair.to.requests()[2];
+        let put = &pair.target_registry.requests()[2];
         assert_eq!(put.header("Content-Length"), Some("300000"));
         assert_eq!(put.header("Content-Type"), Some("application/octet-stream"));
-        let connections = pair.to.requests().iter().map(|request| request.connection).collect::<Vec<_>>();
+        let connections = pair.target_registry.requests().iter().map(|request| request.connection).collect::<Vec<_>>();
         assert_eq!(connections, [connections[0]; 3], "one connection serves them all");
     }
 }
@@ -213,8 +213,8 @@ fn a_large_blob_is_sent_in_one_patch_before_an_empty_put() {
         let seen = Mutex::new(Vec::new());
         let blob = Blob { digest: &pair.digest, size: None };
         let progress = |bytes| seen.lock().expect("no panic so far").push(bytes);
-        let copied_blob = pair.fixture.registry.copy_blob(&pair.target, &[&pair.source], &blob, &progress);
-        assert_eq!(copied_blob, pair.whole_copy());
+        let copied_blob = pair.fixture.client.copy_blob(&pair.target, &[&pair.source], &blob, &progress);
+        assert_eq!(copied_blob, pair.expected_copy());
         let digest = &pair.digest;
         let expected = [
             format!("HEAD /v2/target/blobs/{digest} 404"),
@@ -222,10 +222,10 @@ fn a_large_blob_is_sent_in_one_patch_before_an_empty_put() {
             "PATCH /v2/target/blobs/uploads/ID 202".to_owned(),
             format!("PUT /v2/target/blobs/uploads/ID?digest={digest} 201"),
         ];
-        assert_eq!(lines(&pair.to), expected);
+        assert_eq!(request_lines(&pair.target_registry), expected);
         assert!(pair.has_arrived());
-        assert_eq!(pair.to.requests()[2].header("Content-Length"), Some((9 * MIB).to_string().as_str()));
-        assert_eq!(pair.to.requests()[2].header("Content-Range"), None);
+        assert_eq!(pair.target_registry.requests()[2].header("Content-Length"), Some((9 * MIB).to_string().as_str()));
+        assert_eq!(pair.target_registry.requests()[2].header("Content-Range"), None);
         let seen = seen.into_inner().expect("no panic so far");
         assert!(seen.is_sorted() && seen.len() > 10, "{} steps", seen.len());
         assert_eq!(seen.last(), Some(&(9 * MIB as u64)));
@@ -237,23 +237,26 @@ fn an_empty_blob_is_copied() {
     let pair = CopyFixture::new(0);
     assert_eq!(pair.copy_blob(), Ok(BlobCopy::Copied(0)));
     assert!(pair.has_arrived());
-    assert_eq!(lines(&pair.to).len(), 3);
+    assert_eq!(request_lines(&pair.target_registry).len(), 3);
 }
 
 #[test]
 fn a_blob_is_read_from_the_first_source_that_has_it() {
     let pair = CopyFixture::new(100);
-    let (other, third) = (repository(&pair.from, "other"), Registry::start());
+    let (other, third) = (repository(&pair.source_registry, "other"), Registry::start());
     let source = repository(&third, "source");
     let sources = [&other, &source, &pair.source];
-    assert_eq!(copy_blob(&pair.fixture, &pair.target, &sources, &pair.digest, None), pair.whole_copy());
-    assert_eq!(lines(&pair.to).len(), 3, "one upload serves for all of them");
-    pair.to.clear_requests();
-    let missing = digest(&testkit::image::sha256(b"nowhere"));
+    assert_eq!(copy_blob(&pair.fixture, &pair.target, &sources, &pair.digest, None), pair.expected_copy());
+    assert_eq!(request_lines(&pair.target_registry).len(), 3, "one upload serves for all of them");
+    pair.target_registry.clear_record();
+    let missing = parse_digest(&testkit::image::sha256(b"nowhere"));
     let error = copy_blob(&pair.fixture, &pair.target, &sources, &missing, None).expect_err("nobody has it");
-    assert_eq!((error.kind, error.registry.as_str()), (RegistryErrorKind::NotFound, pair.from.host().as_str()));
+    assert_eq!(
+        (error.kind, error.registry.as_str()),
+        (RegistryErrorKind::NotFound, pair.source_registry.host().as_str())
+    );
     assert_eq!(blob_of(&error), Some(missing.as_str()), "{error}");
-    assert_eq!(pair.to.open_uploads(), 0);
+    assert_eq!(pair.target_registry.open_uploads(), 0);
     third.add_fault(Rule::any(), Fault::status(403));
     let error = copy_blob(&pair.fixture, &pair.target, &sources, &missing, None).expect_err("nobody has it");
     assert_eq!((error.kind, error.registry.as_str()), (RegistryErrorKind::Forbidden, third.host().as_str()));
@@ -265,15 +268,19 @@ fn a_blob_is_read_from_the_first_source_that_has_it() {
 fn a_blob_with_a_wrong_digest_is_not_committed() {
     for size in [1, 300_000, 9 * MIB] {
         let pair = CopyFixture::new(size);
-        pair.from.add_fault(Rule::on("GET", "/blobs/"), Fault::CorruptBody);
+        pair.source_registry.add_fault(Rule::on("GET", "/blobs/"), Fault::CorruptBody);
         let error = pair.copy_blob().expect_err("other bytes");
-        assert_eq!((error.kind, &error.registry), (RegistryErrorKind::Verification, &pair.from.host()), "{error}");
+        assert_eq!(
+            (error.kind, &error.registry),
+            (RegistryErrorKind::Verification, &pair.source_registry.host()),
+            "{error}"
+        );
         assert_eq!(blob_of(&error), Some(pair.digest.as_str()), "{error}");
-        let requests = pair.to.requests();
+        let requests = pair.target_registry.requests();
         assert!(requests.iter().all(|request| request.method != "PUT" || request.status == 0), "{requests:?}");
         assert_eq!(requests.iter().filter(|request| request.status == 201).count(), 0);
-        assert_eq!((pair.to.open_uploads(), pair.has_arrived()), (0, false));
-        assert_eq!(pair.from.requests().len(), 1, "to ask again would not help");
+        assert_eq!((pair.target_registry.open_uploads(), pair.has_arrived()), (0, false));
+        assert_eq!(pair.source_registry.requests().len(), 1, "to ask again would not help");
     }
 }
 
@@ -286,9 +293,9 @@ fn a_copy_restarts_after_a_source_with_wrong_bytes() {
         third.add_fault(Rule::on("GET", "/blobs/"), Fault::CorruptBody);
         let corrupt_source = repository(&third, "source");
         let sources = [&corrupt_source, &pair.source];
-        assert_eq!(copy_blob(&pair.fixture, &pair.target, &sources, &pair.digest, Some(size)), pair.whole_copy());
+        assert_eq!(copy_blob(&pair.fixture, &pair.target, &sources, &pair.digest, Some(size)), pair.expected_copy());
         assert!(pair.has_arrived());
-        assert_eq!(pair.to.open_uploads(), 0);
+        assert_eq!(pair.target_registry.open_uploads(), 0);
     }
 }
 
@@ -299,7 +306,7 @@ fn a_blob_of_another_size_is_refused_before_it_is_sent() {
         let error = copy_blob(&pair.fixture, &pair.target, &[&pair.source], &pair.digest, Some(size));
         assert_eq!(error.map_err(|error| error.kind), Err(RegistryErrorKind::Verification));
     }
-    assert!(pair.to.requests().iter().all(|request| request.method != "PUT"));
+    assert!(pair.target_registry.requests().iter().all(|request| request.method != "PUT"));
     assert!(!pair.has_arrived());
 }
 
@@ -320,10 +327,10 @@ fn statuses(registry: &Registry) -> Vec<u16> {
 #[test]
 fn each_registry_gets_its_own_login_once_and_before_the_blob_flows() {
     let pair = with_tokens(9 * MIB);
-    assert_eq!(pair.copy_blob(), pair.whole_copy());
-    assert_eq!(statuses(&pair.from), [401, 200, 200]);
-    assert_eq!(statuses(&pair.to), [401, 200, 404, 202, 202, 201]);
-    for (registry, user) in [(&pair.from, "reader"), (&pair.to, "writer")] {
+    assert_eq!(pair.copy_blob(), pair.expected_copy());
+    assert_eq!(statuses(&pair.source_registry), [401, 200, 200]);
+    assert_eq!(statuses(&pair.target_registry), [401, 200, 404, 202, 202, 201]);
+    for (registry, user) in [(&pair.source_registry, "reader"), (&pair.target_registry, "writer")] {
         let login = format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:hunter2")));
         let all = registry.requests();
         let sent: Vec<_> = all.iter().filter_map(|request| request.header("Authorization")).collect();
@@ -335,12 +342,12 @@ fn each_registry_gets_its_own_login_once_and_before_the_blob_flows() {
 #[test]
 fn a_token_that_expires_while_the_blob_flows_is_replaced() {
     let pair = with_tokens(9 * MIB);
-    pair.to.add_fault(Rule::on("PUT", ""), Fault::ExpireTokens);
+    pair.target_registry.add_fault(Rule::on("PUT", ""), Fault::ExpireTokens);
     pair.copy_blob().expect_err("each new token expires at once");
     let pair = with_tokens(9 * MIB);
-    pair.to.add_fault(Rule::on("PUT", "").nth(1), Fault::ExpireTokens);
-    assert_eq!(pair.copy_blob(), pair.whole_copy());
-    assert_eq!(statuses(&pair.to)[2..], [404, 202, 202, 401, 200, 201]);
+    pair.target_registry.add_fault(Rule::on("PUT", "").nth(1), Fault::ExpireTokens);
+    assert_eq!(pair.copy_blob(), pair.expected_copy());
+    assert_eq!(statuses(&pair.target_registry)[2..], [404, 202, 202, 401, 200, 201]);
 }
 
 #[test]
@@ -349,11 +356,11 @@ fn a_token_that_expires_before_the_blob_flows_costs_one_more_try() {
         for fault in [Fault::ExpireTokens, Fault::EarlyFinal401] {
             let pair = with_tokens(size);
             let method = if size > 8 * MIB { "PATCH" } else { "PUT" };
-            pair.to.add_fault(Rule::on(method, "/blobs/uploads/").nth(1), fault);
-            assert_eq!(pair.copy_blob(), pair.whole_copy());
+            pair.target_registry.add_fault(Rule::on(method, "/blobs/uploads/").nth(1), fault);
+            assert_eq!(pair.copy_blob(), pair.expected_copy());
             assert!(pair.has_arrived());
-            let sent = pair.to.requests().iter().filter(|request| request.method == method).count();
-            assert_eq!(sent, 2, "{:?}", lines(&pair.to));
+            let sent = pair.target_registry.requests().iter().filter(|request| request.method == method).count();
+            assert_eq!(sent, 2, "{:?}", request_lines(&pair.target_registry));
         }
     }
 }
@@ -364,8 +371,8 @@ fn credentials_do_not_follow_a_redirect_of_a_blob() {
     let cdn = RedirectTarget::start();
     cdn.serve(&format!("/v2/source/blobs/{}", pair.digest), "application/octet-stream", noise(9 * MIB));
     let location = format!("http://{}{{path}}", cdn.host());
-    pair.from.add_fault(Rule::on("GET", "/blobs/").authorized(), Fault::Redirect { status: 307, location });
-    assert_eq!(pair.copy_blob(), pair.whole_copy());
+    pair.source_registry.add_fault(Rule::on("GET", "/blobs/").authorized(), Fault::Redirect { status: 307, location });
+    assert_eq!(pair.copy_blob(), pair.expected_copy());
     assert!(pair.has_arrived());
     let requests = cdn.requests();
     assert_eq!(requests.len(), 1);
@@ -376,11 +383,11 @@ fn credentials_do_not_follow_a_redirect_of_a_blob() {
 fn credentials_do_not_follow_an_upload_to_another_host() {
     for size in [300_000, 9 * MIB] {
         let (pair, store) = (with_tokens(size), Registry::start());
-        let location = upload_location(&store);
+        let location = start_upload(&store);
         let headers = vec![("Location".to_owned(), location)];
         let redirected = Fault::Status(202, String::new(), headers);
-        pair.to.add_fault(Rule::on("POST", "/blobs/uploads/").authorized(), redirected);
-        assert_eq!(pair.copy_blob(), pair.whole_copy());
+        pair.target_registry.add_fault(Rule::on("POST", "/blobs/uploads/").authorized(), redirected);
+        assert_eq!(pair.copy_blob(), pair.expected_copy());
         assert!(store.has_blob("kept", pair.digest.as_str()));
         let requests = store.requests();
         assert_eq!(requests.len(), if size > 8 * MIB { 3 } else { 2 }, "{requests:?}");
@@ -389,7 +396,7 @@ fn credentials_do_not_follow_an_upload_to_another_host() {
 }
 
 /// The place of an upload in a registry, as its own answer has it.
-fn upload_location(registry: &Registry) -> String {
+fn start_upload(registry: &Registry) -> String {
     let reply = testkit::client::Client::new(registry.addr()).request("POST", "/v2/kept/blobs/uploads/", &[], b"");
     reply.header("Location").expect("an upload has a place").to_owned()
 }
@@ -402,29 +409,29 @@ fn an_unreachable_upload_location_is_reported() {
         (vec![("Location".to_owned(), "http://h:99999/x".to_owned())], "unusable"),
     ] {
         let pair = CopyFixture::new(100);
-        pair.to.add_fault(Rule::on("POST", ""), Fault::Status(202, String::new(), headers));
+        pair.target_registry.add_fault(Rule::on("POST", ""), Fault::Status(202, String::new(), headers));
         let error = pair.copy_blob().expect_err("no place to go to");
-        assert_eq!((error.kind, &error.registry), (RegistryErrorKind::Protocol, &pair.to.host()));
+        assert_eq!((error.kind, &error.registry), (RegistryErrorKind::Protocol, &pair.target_registry.host()));
         assert!(error.message.contains(words), "{error}");
-        assert!(pair.from.requests().is_empty());
+        assert!(pair.source_registry.requests().is_empty());
     }
 }
 
 #[test]
 fn the_targets_error_is_reported() {
     for (status, kind) in [
-        (400, RegistryErrorKind::Refused),
+        (400, RegistryErrorKind::RequestRefused),
         (403, RegistryErrorKind::Forbidden),
-        (413, RegistryErrorKind::Refused),
+        (413, RegistryErrorKind::RequestRefused),
         (507, RegistryErrorKind::Server),
     ] {
         for (method, size) in [("POST", 100), ("PUT", 100), ("PATCH", 9 * MIB), ("PUT", 9 * MIB)] {
             let pair = CopyFixture::new(size);
-            pair.to.add_fault(Rule::on(method, ""), Fault::status(status));
+            pair.target_registry.add_fault(Rule::on(method, ""), Fault::status(status));
             let error = pair.copy_blob().expect_err("it is refused");
-            assert_eq!((error.kind, &error.registry), (kind, &pair.to.host()), "{method}: {error}");
+            assert_eq!((error.kind, &error.registry), (kind, &pair.target_registry.host()), "{method}: {error}");
             assert_eq!(blob_of(&error), Some(pair.digest.as_str()), "{error}");
-            let tries = pair.to.requests().iter().filter(|request| request.method == method).count();
+            let tries = pair.target_registry.requests().iter().filter(|request| request.method == method).count();
             assert!((1..=6).contains(&tries), "{method} {status}: {tries}");
             assert!(!pair.has_arrived());
         }

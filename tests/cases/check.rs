@@ -44,7 +44,7 @@ const TITLES: [&str; 17] = [
 const NO_CONDITIONAL_PUTS: &str =
     "conditional push | fails | it ignores If-None-Match: if two clients push at once, the last push counts";
 
-const STAND_IN: &str = "there is no referrers API; the referrers tag works";
+const REFERRERS_TAG_REMARK: &str = "there is no referrers API; the referrers tag works";
 
 struct Fixture {
     registry: Registry,
@@ -52,8 +52,8 @@ struct Fixture {
 }
 
 impl Fixture {
-    fn new(habits: impl FnOnce(Builder) -> Builder) -> Fixture {
-        Fixture { registry: habits(Registry::builder()).start(), sandbox: Sandbox::new() }
+    fn new(configure: impl FnOnce(Builder) -> Builder) -> Fixture {
+        Fixture { registry: configure(Registry::builder()).start(), sandbox: Sandbox::new() }
     }
 
     fn command(&self, flags: &[&str]) -> SandboxCommand {
@@ -65,10 +65,10 @@ impl Fixture {
     }
 
     /// The digests of all that was put: manifests, and blobs.
-    fn put_digests(&self) -> (Vec<String>, Vec<String>) {
+    fn put_manifest_and_blob_digests(&self) -> (Vec<String>, Vec<String>) {
         let puts: Vec<_> = self.registry.requests().into_iter().filter(|request| request.method == "PUT").collect();
         let digests_of = |part: &str| {
-            puts.iter().filter(|put| put.path.contains(part)).map(|put| sha256(&put.body)).collect::<Vec<_>>()
+            puts.iter().filter(|put| put.target.contains(part)).map(|put| sha256(&put.body)).collect::<Vec<_>>()
         };
         (digests_of("/manifests/"), digests_of("/blobs/uploads/"))
     }
@@ -76,7 +76,7 @@ impl Fixture {
     /// Nothing of what was put is there, in whichever repository.
     #[track_caller]
     fn assert_clean(&self) {
-        let (manifests, blobs) = self.put_digests();
+        let (manifests, blobs) = self.put_manifest_and_blob_digests();
         assert_eq!((self.registry.tags(MAIN_REPOSITORY), self.registry.tags(MOUNT_REPOSITORY)), (vec![], vec![]));
         for repository in [MAIN_REPOSITORY, MOUNT_REPOSITORY] {
             let leftovers: Vec<&String> =
@@ -244,7 +244,7 @@ fn check_does_not_report_harmless_habits() {
 fn check_reads_every_page_of_tags() {
     let fixture = Fixture::new(|habits| habits.page_limit(1));
     let _ = fixture.check().success();
-    let pages = fixture.registry.requests().iter().filter(|request| request.path.contains("/tags/list")).count();
+    let pages = fixture.registry.requests().iter().filter(|request| request.target.contains("/tags/list")).count();
     assert_eq!(pages, 6, "one for each tag that is left when the one to be deleted is gone");
     let fixture = Fixture::new(|habits| habits);
     let page = r#"{"name":"x","tags":["other"]}"#;
@@ -271,7 +271,10 @@ fn check_reports_referrers_without_an_api() {
     for habits in [Builder::without_referrers, Builder::referrers_as_html] {
         let fixture = Fixture::new(habits);
         let output = fixture.check();
-        assert_eq!((output.code, unusual_rows(&output)), (0, vec![format!("referrers | works, but | {STAND_IN}")]));
+        assert_eq!(
+            (output.code, unusual_rows(&output)),
+            (0, vec![format!("referrers | works, but | {REFERRERS_TAG_REMARK}")])
+        );
         let put = |request: &testkit::loopback::RecordedRequest| {
             request.line().contains("PUT /v2/docker-manifest-check/manifests/sha256-")
         };
@@ -295,7 +298,7 @@ fn check_takes_a_repository() {
     assert_eq!((&json["repository"], &json["publishable"]), (&target.as_str().into(), &true.into()));
     assert_eq!(json["mountRepository"], format!("{target}-mount"));
     let requests = fixture.registry.requests();
-    assert!(requests.iter().all(|request| request.path.starts_with("/v2/team/scratch")));
+    assert!(requests.iter().all(|request| request.target.starts_with("/v2/team/scratch")));
     assert_eq!(json["requests"], requests.len());
 }
 
@@ -311,7 +314,10 @@ fn check_json_has_the_rows_of_the_table() {
     let first = json!({ "check": "docker-images", "result": "fails", "remark": remark });
     assert_eq!(row(0), first.to_string());
     assert_eq!(row(1), r#"{"check":"docker-list","result":"not-tried","remark":"needs: Docker images"}"#);
-    assert_eq!(row(9), format!(r#"{{"check":"referrers","result":"works-with-remark","remark":"{STAND_IN}"}}"#));
+    assert_eq!(
+        row(9),
+        format!(r#"{{"check":"referrers","result":"works-with-remark","remark":"{REFERRERS_TAG_REMARK}"}}"#)
+    );
     let leftovers = |what: &str| value["left"][what].as_array().map_or(0, Vec::len);
     assert_eq!((leftovers("tags"), leftovers("manifests"), leftovers("blobs"), leftovers("reasons")), (7, 13, 7, 1));
     let fixture = Fixture::new(|habits| habits.without_lists(400));

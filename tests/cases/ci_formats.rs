@@ -24,7 +24,7 @@ impl Fixture {
 
 const IMAGES: [&str; 2] = ["@app:amd64", "@app:arm64"];
 
-fn create<'a>(flags: &[&'a str], list: &'a str) -> Vec<&'a str> {
+fn create_push_args<'a>(flags: &[&'a str], list: &'a str) -> Vec<&'a str> {
     [&["create", "--push"], flags, &[list], &IMAGES[..]].concat()
 }
 
@@ -32,7 +32,7 @@ fn create<'a>(flags: &[&'a str], list: &'a str) -> Vec<&'a str> {
 fn format_github_writes_outputs_and_a_summary() {
     let fixture = fixture();
     fixture.sandbox.write("output", "before=1\n");
-    let stepped = fixture.run_as_step(&create(&["--format=github", "-t", "2"], "@app:1")).success();
+    let stepped = fixture.run_as_step(&create_push_args(&["--format=github", "-t", "2"], "@app:1")).success();
     let digest = fixture.digest("app", "1");
     assert_eq!(stepped.out(), format!("{digest}\n"), "stdout is as without it");
     let output = fixture.read("output");
@@ -46,7 +46,7 @@ fn format_github_writes_outputs_and_a_summary() {
     assert!(summary.starts_with(&format!("### `{list}`\n\nPublished as `{digest}`\n\n- `{list}`\n")), "{summary}");
     assert!(summary.contains("\n| Platform | Digest |\n| --- | --- |\n| linux/amd64 | `sha256:"), "{summary}");
     // The same table on stdout.
-    let printed = fixture.run_recorded(&create(&["--format=markdown", "-t", "2"], "@app:1")).success().out();
+    let printed = fixture.run_recorded(&create_push_args(&["--format=markdown", "-t", "2"], "@app:1")).success().out();
     assert_eq!(printed, summary.replace("Published as", "Unchanged:"));
     // push and apply too; what is there already is told the same way.
     let _ = fixture.run_recorded(&["create", "@app:3", "@app:amd64"]).success();
@@ -68,19 +68,19 @@ fn format_github_writes_outputs_and_a_summary() {
 #[test]
 fn format_github_outside_of_a_step_is_an_error_before_any_request() {
     let fixture = fixture();
-    let refused = fixture.run_recorded(&create(&["--format=github"], "@app:1"));
+    let refused = fixture.run_recorded(&create_push_args(&["--format=github"], "@app:1"));
     assert_eq!(refused.code, 1);
     assert!(
         refused.err().starts_with("GITHUB_OUTPUT is not set: --format github is for a step of GitHub Actions"),
         "{}",
         refused.err()
     );
-    let run = fixture.command(&create(&["--format=github"], "@app:1"));
+    let run = fixture.command(&create_push_args(&["--format=github"], "@app:1"));
     let refused = run.env("GITHUB_OUTPUT", fixture.sandbox.path().join("output")).run();
     assert!(refused.err().starts_with("GITHUB_STEP_SUMMARY is not set"), "{}", refused.err());
     assert!(fixture.registry.manifest("app", "1").is_none());
     // A dry run sets nothing, and needs neither.
-    let _ = fixture.run_recorded(&create(&["--format=github", "--dry-run"], "@app:1")).success();
+    let _ = fixture.run_recorded(&create_push_args(&["--format=github", "--dry-run"], "@app:1")).success();
 }
 
 /// What a registry says of a platform is in its cell, and adds no output.

@@ -7,7 +7,7 @@ use docker_manifest::net::RegistryErrorKind;
 use testkit::image::{Image, sha256};
 use testkit::loopback::{Bearer, Fault, Registry, Rule};
 
-use super::client_fixture::{Fixture, amd64_image, digest, lines, repository};
+use super::client_fixture::{Fixture, amd64_image, parse_digest, repository, request_lines};
 
 #[test]
 fn a_manifest_fetch_is_one_request_without_a_ping() {
@@ -21,7 +21,7 @@ fn a_manifest_fetch_is_one_request_without_a_ping() {
     let by_digest = fixture.manifest(&registry, &format!("a/b@{}", image.digest()));
     assert_eq!(by_digest, Ok(by_tag));
     let expected = ["GET /v2/a/b/manifests/1 200".to_owned(), format!("GET /v2/a/b/manifests/{} 200", image.digest())];
-    assert_eq!(lines(&registry), expected);
+    assert_eq!(request_lines(&registry), expected);
     let requests = registry.requests();
     for (name, value) in [("User-Agent", "test/1"), ("Accept-Encoding", "identity"), ("Host", &registry.host())] {
         assert_eq!(requests[0].header(name), Some(value), "{name}");
@@ -43,7 +43,11 @@ fn a_reference_with_a_digest_is_fetched_by_its_digest() {
     }
     let missing = fixture.manifest(&registry, &format!("a:1@sha256:{}", "0".repeat(64))).expect_err("no such digest");
     assert_eq!(missing.kind, RegistryErrorKind::NotFound);
-    assert!(lines(&registry).iter().all(|line| line.contains("/manifests/sha256:")), "{:?}", lines(&registry));
+    assert!(
+        request_lines(&registry).iter().all(|line| line.contains("/manifests/sha256:")),
+        "{:?}",
+        request_lines(&registry)
+    );
 }
 
 #[test]
@@ -62,15 +66,15 @@ fn a_missing_manifest_error_has_the_registrys_message() {
 #[test]
 fn a_blob_is_checked_for_digest_size_and_cap() {
     let registry = Registry::start();
-    let blob = digest(&registry.put_blob("a", b"hello"));
+    let blob = parse_digest(&registry.put_blob("a", b"hello"));
     let fixture = Fixture::new();
     let repo = repository(&registry, "a");
-    let get = |size, cap| fixture.registry.blob(&repo, &blob, size, cap);
+    let get = |size, cap| fixture.client.blob(&repo, &blob, size, cap);
     assert_eq!(get(None, 5), Ok(b"hello".to_vec()));
     assert_eq!(get(Some(5), 100), Ok(b"hello".to_vec()));
     assert_eq!(get(Some(6), 100).map_err(|error| error.kind), Err(RegistryErrorKind::Verification));
-    assert_eq!(get(Some(4), 100).map_err(|error| error.kind), Err(RegistryErrorKind::TooLarge));
-    assert_eq!(get(None, 4).map_err(|error| error.kind), Err(RegistryErrorKind::TooLarge));
+    assert_eq!(get(Some(4), 100).map_err(|error| error.kind), Err(RegistryErrorKind::ResponseTooLarge));
+    assert_eq!(get(None, 4).map_err(|error| error.kind), Err(RegistryErrorKind::ResponseTooLarge));
     registry.add_fault(Rule::any(), Fault::CorruptBody);
     assert_eq!(get(Some(5), 100).map_err(|error| error.kind), Err(RegistryErrorKind::Verification));
 }
@@ -80,18 +84,18 @@ fn a_mount_is_one_request_and_an_unwanted_upload_is_cancelled() {
     for relative in [false, true] {
         let builder = Registry::builder();
         let registry = if relative { builder.relative_locations().start() } else { builder.start() };
-        let blob = digest(&registry.put_blob("source", b"hello"));
-        let other = digest(&sha256(b"elsewhere"));
+        let blob = parse_digest(&registry.put_blob("source", b"hello"));
+        let other = parse_digest(&sha256(b"elsewhere"));
         let fixture = Fixture::new();
         let (target, source) = (repository(&registry, "target"), repository(&registry, "source"));
-        assert_eq!(fixture.registry.mount(&target, &source, &blob), Ok(true));
+        assert_eq!(fixture.client.mount(&target, &source, &blob), Ok(true));
         assert!(registry.has_blob("target", blob.as_str()));
-        assert_eq!(lines(&registry), [format!("POST /v2/target/blobs/uploads/?mount={blob}&from=source 201")]);
+        assert_eq!(request_lines(&registry), [format!("POST /v2/target/blobs/uploads/?mount={blob}&from=source 201")]);
         assert_eq!(registry.requests()[0].header("Content-Length"), Some("0"));
-        registry.clear_requests();
-        assert_eq!(fixture.registry.mount(&target, &source, &other), Ok(false));
+        registry.clear_record();
+        assert_eq!(fixture.client.mount(&target, &source, &other), Ok(false));
         assert_eq!(registry.open_uploads(), 0);
-        let trace_text = lines(&registry);
+        let trace_text = request_lines(&registry);
         assert_eq!(trace_text.len(), 2, "{trace_text:?}");
         assert!(
             trace_text[0].ends_with("from=source 202") && trace_text[1].starts_with("DELETE /v2/target/blobs/uploads/")
@@ -104,38 +108,38 @@ fn a_manifest_is_put_byte_for_byte_in_one_request() {
     let registry = Registry::start();
     let image = amd64_image();
     registry.put_image("a", "1", &image);
-    registry.clear_requests();
+    registry.clear_record();
     let fixture = Fixture::new();
     let repo = repository(&registry, "a");
-    let by_digest = ManifestName::Digest(digest(&image.digest()));
+    let by_digest = ManifestName::Digest(parse_digest(&image.digest()));
     for (name, text) in [(ManifestName::Tag("2".to_owned()), "2".to_owned()), (by_digest, image.digest())] {
-        let put = fixture.registry.put_manifest(&repo, &name, DOCKER_MANIFEST, &image.manifest).expect("it is taken");
+        let put = fixture.client.put_manifest(&repo, &name, DOCKER_MANIFEST, &image.manifest).expect("it is taken");
         assert_eq!((put.digest.as_str(), put.subject_processed), (image.digest().as_str(), false));
         assert_eq!(registry.manifest("a", &text), Some((DOCKER_MANIFEST.to_owned(), image.manifest.clone())));
     }
     let expected = ["PUT /v2/a/manifests/2 201".to_owned(), format!("PUT /v2/a/manifests/{} 201", image.digest())];
-    assert_eq!(lines(&registry), expected);
-    let other_digest = ManifestName::Digest(digest(&sha256(b"other")));
-    let refused = fixture.registry.put_manifest(&repo, &other_digest, DOCKER_MANIFEST, &image.manifest);
+    assert_eq!(request_lines(&registry), expected);
+    let other_digest = ManifestName::Digest(parse_digest(&sha256(b"other")));
+    let refused = fixture.client.put_manifest(&repo, &other_digest, DOCKER_MANIFEST, &image.manifest);
     assert_eq!(refused.map_err(|error| error.kind), Err(RegistryErrorKind::Verification));
     assert_eq!(registry.requests().len(), 2, "what cannot be right is not sent");
 }
 
 #[test]
-fn one_token_covers_all_announced_scopes() {
+fn one_token_covers_all_expected_scopes() {
     let registry = Registry::builder().bearer(Bearer::new().user("me", "hunter2")).start();
     let image = amd64_image();
-    let blob = digest(&registry.put_blob("source", b"hello"));
+    let blob = parse_digest(&registry.put_blob("source", b"hello"));
     registry.put_image("target", "1", &image);
     let fixture = Fixture::with_login(&registry, "me", "hunter2");
     let (target, source) = (repository(&registry, "target"), repository(&registry, "source"));
-    fixture.registry.announce_access(&source, Access::Pull);
-    fixture.registry.announce_access(&target, Access::PullPush);
+    fixture.client.expect_access(&source, Access::Pull);
+    fixture.client.expect_access(&target, Access::PullPush);
     fixture.manifest(&registry, "target:1").expect("it is there");
-    assert_eq!(fixture.registry.mount(&target, &source, &blob), Ok(true));
+    assert_eq!(fixture.client.mount(&target, &source, &blob), Ok(true));
     let name = ManifestName::Tag("2".to_owned());
-    fixture.registry.put_manifest(&target, &name, DOCKER_MANIFEST, &image.manifest).expect("it is taken");
-    let trace_text = lines(&registry);
+    fixture.client.put_manifest(&target, &name, DOCKER_MANIFEST, &image.manifest).expect("it is taken");
+    let trace_text = request_lines(&registry);
     assert_eq!(trace_text.len(), 5, "{trace_text:?}");
     assert_eq!(trace_text[0], "GET /v2/target/manifests/1 401");
     assert!(trace_text[1].starts_with("GET /token?") && trace_text[1].ends_with(" 200"), "{trace_text:?}");
@@ -169,7 +173,7 @@ fn an_expired_token_is_replaced() {
     let fixture = Fixture::with_login(&registry, "me", "hunter2");
     fixture.manifest(&registry, "a:1").expect("the login is right");
     registry.expire_tokens();
-    registry.clear_requests();
+    registry.clear_record();
     fixture.manifest(&registry, "a:1").expect("a new token is asked for");
     let statuses: Vec<_> = registry.requests().iter().map(|request| request.status).collect();
     assert_eq!(statuses, [401, 200, 200]);
@@ -184,8 +188,8 @@ fn a_large_body_is_not_sent_before_the_login() {
     let large = text.replacen('{', &format!("{{\"annotations\":{{\"x\":\"{}\"}},", "x".repeat(1 << 20)), 1);
     let fixture = Fixture::with_login(&registry, "me", "hunter2");
     let (repo, name) = (repository(&registry, "a"), ManifestName::Tag("2".to_owned()));
-    fixture.registry.put_manifest(&repo, &name, DOCKER_MANIFEST, large.as_bytes()).expect("it is taken");
-    assert_eq!(lines(&registry), ["GET /v2/ 401", "GET /v2/ 200", "PUT /v2/a/manifests/2 201"]);
+    fixture.client.put_manifest(&repo, &name, DOCKER_MANIFEST, large.as_bytes()).expect("it is taken");
+    assert_eq!(request_lines(&registry), ["GET /v2/ 401", "GET /v2/ 200", "PUT /v2/a/manifests/2 201"]);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use docker_manifest::net::{RegistryErrorKind, ServerNamedBy};
 use testkit::image::Image;
 use testkit::loopback::{Fault, RedirectTarget, Registry, Rule};
 
-use super::client_fixture::{Fixture, FixtureBuilder, amd64_image, digest, lines, repository};
+use super::client_fixture::{Fixture, FixtureBuilder, amd64_image, parse_digest, repository, request_lines};
 
 fn seeded() -> (Registry, Image) {
     let registry = Registry::start();
@@ -28,8 +28,8 @@ fn each_fault_is_an_error_of_its_kind_and_nothing_hangs() {
     let busy = Fault::Status(503, "<html>\n<title>Busy</title>".to_owned(), vec![]);
     let loops = Fault::Redirect { status: 307, location: "{path}".to_owned() };
     for (fault, kind, words, requests) in [
-        (Fault::CloseBeforeRead, RegistryErrorKind::Connect, "", 1),
-        (Fault::CloseAfterRead, RegistryErrorKind::Connect, "", 1),
+        (Fault::CutBeforeBody, RegistryErrorKind::Connect, "", 1),
+        (Fault::CutAfterBody, RegistryErrorKind::Connect, "", 1),
         (Fault::ShortBody(20), RegistryErrorKind::Connect, "middle", 1),
         (Fault::TruncatedChunk, RegistryErrorKind::Connect, "middle", 1),
         (Fault::WrongDigestHeader, RegistryErrorKind::Verification, "digest", 1),
@@ -37,13 +37,13 @@ fn each_fault_is_an_error_of_its_kind_and_nothing_hangs() {
         (Fault::Html200, RegistryErrorKind::Protocol, "web page", 1),
         (Fault::UnrequestedGzip, RegistryErrorKind::Protocol, "gzip", 1),
         (Fault::HugeHeaders, RegistryErrorKind::Protocol, "too large", 1),
-        (Fault::EndlessBody, RegistryErrorKind::TooLarge, "larger than", 1),
+        (Fault::EndlessBody, RegistryErrorKind::ResponseTooLarge, "larger than", 1),
         (loops, RegistryErrorKind::Protocol, "more than 10 redirects", 11),
         (busy, RegistryErrorKind::Server, "received unexpected HTTP status: 503 Service Unavailable: Busy", 1),
         (Fault::status(401), RegistryErrorKind::Unauthorized, "401 Unauthorized", 1),
         (Fault::status(403), RegistryErrorKind::Forbidden, "403 Forbidden", 1),
         (Fault::status(429), RegistryErrorKind::RateLimited, "429 Too Many Requests", 1),
-        (Fault::status(418), RegistryErrorKind::Refused, "418", 1),
+        (Fault::status(418), RegistryErrorKind::RequestRefused, "418", 1),
         (Fault::status(302), RegistryErrorKind::Protocol, "Location", 1),
         (Fault::status(204), RegistryErrorKind::Protocol, "status 204", 1),
         (Fault::status(304), RegistryErrorKind::Protocol, "304", 1),
@@ -63,8 +63,7 @@ fn a_missing_digest_header_is_accepted() {
     let (registry, image) = seeded();
     registry.add_fault(Rule::any(), Fault::NoDigestHeader);
     let (fixture, repo) = (Fixture::new(), repository(&registry, "a"));
-    let put =
-        fixture.registry.put_manifest(&repo, &ManifestName::Tag("2".to_owned()), DOCKER_MANIFEST, &image.manifest);
+    let put = fixture.client.put_manifest(&repo, &ManifestName::Tag("2".to_owned()), DOCKER_MANIFEST, &image.manifest);
     assert_eq!(put.map(|stored| stored.digest.to_string()), Ok(image.digest()));
 }
 
@@ -110,13 +109,13 @@ fn a_put_with_another_digest_in_the_response_is_an_error() {
         registry.clear_faults();
         registry.add_fault(Rule::any(), fault);
         let put =
-            fixture.registry.put_manifest(&repo, &ManifestName::Tag("2".to_owned()), DOCKER_MANIFEST, &image.manifest);
+            fixture.client.put_manifest(&repo, &ManifestName::Tag("2".to_owned()), DOCKER_MANIFEST, &image.manifest);
         assert_eq!(put.map_err(|error| error.kind), Err(kind));
     }
-    let blob = digest(&registry.put_blob("b", b"hello"));
+    let blob = parse_digest(&registry.put_blob("b", b"hello"));
     registry.clear_faults();
     registry.add_fault(Rule::any(), Fault::WrongDigestHeader);
-    let mounted = fixture.registry.mount(&repo, &repository(&registry, "b"), &blob);
+    let mounted = fixture.client.mount(&repo, &repository(&registry, "b"), &blob);
     assert_eq!(mounted.map_err(|error| error.kind), Err(RegistryErrorKind::Verification));
 }
 
@@ -125,22 +124,21 @@ fn a_stale_connection_is_replaced_silently() {
     let (registry, image) = seeded();
     registry.add_fault(Rule::any().nth(1), Fault::StaleClose);
     // The pool sees some closed connections for itself; a request cut on a kept connection is never seen by it.
-    registry.add_fault(Rule::any().nth(3), Fault::CloseAfterRead);
-    registry.add_fault(Rule::any().nth(5), Fault::CloseAfterRead);
+    registry.add_fault(Rule::any().nth(3), Fault::CutAfterBody);
+    registry.add_fault(Rule::any().nth(5), Fault::CutAfterBody);
     let (fixture, repo) = (Fixture::new(), repository(&registry, "a"));
     for _ in 0..3 {
         fixture.manifest(&registry, "a:1").expect("it is asked for again");
     }
-    let put =
-        fixture.registry.put_manifest(&repo, &ManifestName::Tag("2".to_owned()), DOCKER_MANIFEST, &image.manifest);
+    let put = fixture.client.put_manifest(&repo, &ManifestName::Tag("2".to_owned()), DOCKER_MANIFEST, &image.manifest);
     put.expect("a manifest may be put twice");
-    assert_eq!(registry.requests().len(), 6, "{:?}", lines(&registry));
+    assert_eq!(registry.requests().len(), 6, "{:?}", request_lines(&registry));
 }
 
 #[test]
 fn a_fresh_connection_that_is_cut_is_an_error_at_once() {
     let (registry, _) = seeded();
-    registry.add_fault(Rule::any().nth(1), Fault::CloseAfterRead);
+    registry.add_fault(Rule::any().nth(1), Fault::CutAfterBody);
     let error = Fixture::new().manifest(&registry, "a:1").expect_err("the first connection is cut");
     assert_eq!((error.kind, registry.requests().len()), (RegistryErrorKind::Connect, 1));
 }
@@ -149,13 +147,13 @@ fn a_fresh_connection_that_is_cut_is_an_error_at_once() {
 fn credentials_do_not_follow_a_redirect_to_another_port() {
     let registry = Registry::builder().basic("me", "hunter2").start();
     let redirect_target = RedirectTarget::start();
-    let blob = digest(&registry.put_blob("a", b"hello"));
+    let blob = parse_digest(&registry.put_blob("a", b"hello"));
     let page = format!("/v2/a/blobs/{blob}");
     redirect_target.serve(&page, "application/octet-stream", b"hello");
     let location = format!("http://me:hunter2@{}{{path}}", redirect_target.host());
     registry.add_fault(Rule::any().authorized(), Fault::Redirect { status: 307, location });
     let fixture = Fixture::with_login(&registry, "me", "hunter2");
-    let blob_result = fixture.registry.blob(&repository(&registry, "a"), &blob, Some(5), 5);
+    let blob_result = fixture.client.blob(&repository(&registry, "a"), &blob, Some(5), 5);
     assert_eq!(blob_result, Ok(b"hello".to_vec()));
     let seen = redirect_target.requests();
     assert_eq!(seen.len(), 1);
@@ -197,7 +195,7 @@ fn a_put_follows_307_with_its_body_and_refuses_302() {
     }
     let (fixture, repo) = (Fixture::new(), repository(&registry, "a"));
     let put =
-        || fixture.registry.put_manifest(&repo, &ManifestName::Tag("2".to_owned()), DOCKER_MANIFEST, &image.manifest);
+        || fixture.client.put_manifest(&repo, &ManifestName::Tag("2".to_owned()), DOCKER_MANIFEST, &image.manifest);
     let location = format!("http://{}{{path}}", other.host());
     registry.add_fault(Rule::any().nth(1), Fault::Redirect { status: 307, location: location.clone() });
     registry.add_fault(Rule::any().nth(2), Fault::Redirect { status: 302, location });
@@ -209,14 +207,14 @@ fn a_put_follows_307_with_its_body_and_refuses_302() {
 #[test]
 fn a_registry_without_mounts_gives_not_mounted_or_refused() {
     let registry = Registry::builder().without_mounts().start();
-    let blob = digest(&registry.put_blob("b", b"hello"));
+    let blob = parse_digest(&registry.put_blob("b", b"hello"));
     let fixture = Fixture::new();
     let (target, source) = (repository(&registry, "a"), repository(&registry, "b"));
-    assert_eq!(fixture.registry.mount(&target, &source, &blob), Ok(false));
+    assert_eq!(fixture.client.mount(&target, &source, &blob), Ok(false));
     assert_eq!(registry.open_uploads(), 0);
     registry.add_fault(Rule::on("POST", ""), Fault::status(405));
-    let refused = fixture.registry.mount(&target, &source, &blob);
-    assert_eq!(refused.map_err(|error| error.kind), Err(RegistryErrorKind::Refused));
+    let refused = fixture.client.mount(&target, &source, &blob);
+    assert_eq!(refused.map_err(|error| error.kind), Err(RegistryErrorKind::RequestRefused));
 }
 
 #[test]
@@ -224,13 +222,13 @@ fn a_refused_connection_is_an_unreachable_registry() {
     for insecure in [false, true] {
         let builder = FixtureBuilder::new();
         let fixture = if insecure { builder.insecure().build() } else { builder.build() };
-        let error = fixture.manifest_of("127.0.0.1:1/a:1").expect_err("nothing listens on port 1");
+        let error = fixture.manifest_by_full_name("127.0.0.1:1/a:1").expect_err("nothing listens on port 1");
         assert_eq!(error.kind, RegistryErrorKind::Connect, "{error}");
         assert!(error.to_string().contains("refused"), "{error}");
     }
-    let error = Fixture::new().manifest_of("foo_bar.com/x").expect_err("a name that is all path");
+    let error = Fixture::new().manifest_by_full_name("foo_bar.com/x").expect_err("a name that is all path");
     assert_eq!(error.kind, RegistryErrorKind::NoHost);
-    let error = Fixture::new().manifest_of("nowhere.invalid/x").expect_err("no such name");
+    let error = Fixture::new().manifest_by_full_name("nowhere.invalid/x").expect_err("no such name");
     assert_eq!(error.kind, RegistryErrorKind::HostNotFound, "{error}");
 }
 

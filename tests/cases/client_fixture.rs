@@ -16,7 +16,7 @@ use testkit::loopback::Registry;
 
 /// A client and the directory that its files are in.
 pub(super) struct Fixture {
-    pub(super) registry: registry::RegistryClient,
+    pub(super) client: registry::RegistryClient,
     trace: Lines,
     notices: Lines,
     _dir: tempfile::TempDir,
@@ -111,18 +111,18 @@ impl FixtureBuilder {
             config_dir: self.dir.path().to_owned(),
             insecure: self.insecure,
             user_agent: "test/1".to_owned(),
-            trace: Some(into(&trace)),
+            trace: Some(line_sink(&trace)),
             plain_http: self.plain_http,
             login: self.login,
             jobs: std::num::NonZeroUsize::MIN,
             retries: self.retries,
             timeout: self.timeout,
             remember_token_servers: false,
-            notice: into(&notices),
+            notice: line_sink(&notices),
         };
         let clock = self.clock.unwrap_or_else(|| Arc::new(docker_manifest::net::SystemClock));
-        let registry = registry::RegistryClient::with_clock(options, clock);
-        Fixture { registry, trace, notices, _dir: self.dir }
+        let client = registry::RegistryClient::with_clock(options, clock);
+        Fixture { client, trace, notices, _dir: self.dir }
     }
 }
 
@@ -140,12 +140,12 @@ impl Fixture {
 
     /// Fetches `name` of the registry.
     pub(super) fn manifest(&self, registry: &Registry, name: &str) -> Result<FetchedManifest, RegistryError> {
-        self.manifest_of(&format!("{}/{name}", registry.host()))
+        self.manifest_by_full_name(&format!("{}/{name}", registry.host()))
     }
 
     /// Fetches by a full name.
-    pub(super) fn manifest_of(&self, name: &str) -> Result<FetchedManifest, RegistryError> {
-        self.registry.manifest(&reference(name))
+    pub(super) fn manifest_by_full_name(&self, name: &str) -> Result<FetchedManifest, RegistryError> {
+        self.client.manifest(&reference(name))
     }
 
     /// What the user was told so far.
@@ -161,7 +161,7 @@ impl Fixture {
 
 type Lines = Arc<Mutex<Vec<String>>>;
 
-fn into(lines: &Lines) -> LineSink {
+fn line_sink(lines: &Lines) -> LineSink {
     let lines = Arc::clone(lines);
     Arc::new(move |line| lines.lock().expect("no panic so far").push(line.to_owned()))
 }
@@ -179,11 +179,11 @@ pub(super) fn repository(registry: &Registry, path: &str) -> Repository {
     reference(&format!("{}/{path}", registry.host())).repository().clone()
 }
 
-pub(super) fn digest(text: &str) -> Digest {
+pub(super) fn parse_digest(text: &str) -> Digest {
     text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
 /// What the registry saw, a line a request.
-pub(super) fn lines(registry: &Registry) -> Vec<String> {
+pub(super) fn request_lines(registry: &Registry) -> Vec<String> {
     registry.requests().iter().map(|request| request.line()).collect()
 }

@@ -13,15 +13,15 @@ use testkit::relay::{Direction, Relay};
 use super::client_fixture::{Fixture, FixtureBuilder, amd64_image};
 use super::fake_clocks::RecordingClock;
 
-const LOOPBACK_NAMES: &[&str] = &["127.0.0.1", "0.0.0.0"];
+const CERTIFICATE_NAMES: &[&str] = &["127.0.0.1", "0.0.0.0"];
 
 /// The registry by a name that is not this machine's own: for those certs.d is not opened.
-fn host(registry: &Registry) -> String {
+fn remote_host(registry: &Registry) -> String {
     format!("0.0.0.0:{}", registry.port())
 }
 
-fn remote_name(registry: &Registry) -> String {
-    format!("{}/a:1", host(registry))
+fn remote_reference(registry: &Registry) -> String {
+    format!("{}/a:1", remote_host(registry))
 }
 
 fn serve(pair: &Pair, clients: Option<&Authority>) -> Registry {
@@ -39,13 +39,13 @@ fn plain() -> Registry {
 /// The client with these files in the registry's directory of certs.d.
 fn with_files(registry: &Registry, write: impl FnOnce(&Path)) -> Fixture {
     let builder = FixtureBuilder::new();
-    write(&builder.certs_d(&host(registry)));
+    write(&builder.certs_d(&remote_host(registry)));
     builder.build()
 }
 
 /// Why the manifest was not got, all that is said of it.
 fn refusal(fixture: &Fixture, registry: &Registry) -> (RegistryErrorKind, String) {
-    let error = fixture.manifest_of(&remote_name(registry)).expect_err("it must be refused");
+    let error = fixture.manifest_by_full_name(&remote_reference(registry)).expect_err("it must be refused");
     assert!(registry.requests().is_empty(), "nothing is asked over a connection that is not trusted");
     (error.kind, error.to_string())
 }
@@ -53,7 +53,7 @@ fn refusal(fixture: &Fixture, registry: &Registry) -> (RegistryErrorKind, String
 #[test]
 fn an_authority_of_certs_d_is_trusted_for_its_host_alone() {
     let authority = Authority::new("house");
-    let registry = serve(&authority.server(LOOPBACK_NAMES), None);
+    let registry = serve(&authority.server(CERTIFICATE_NAMES), None);
     assert_eq!(refusal(&Fixture::new(), &registry).0, RegistryErrorKind::CertificateUntrusted);
     let builder = FixtureBuilder::new();
     authority.write(&builder.certs_d("0.0.0.0:1"), "ca.crt");
@@ -64,7 +64,7 @@ fn an_authority_of_certs_d_is_trusted_for_its_host_alone() {
         authority.write(directory, "c.crt");
     });
     for _ in 0..2 {
-        fixture.manifest_of(&remote_name(&registry)).expect("the authority is known");
+        fixture.manifest_by_full_name(&remote_reference(&registry)).expect("the authority is known");
     }
     assert_eq!(registry.requests()[0].connection, registry.requests()[1].connection);
 }
@@ -76,10 +76,10 @@ fn a_self_signed_certificate_in_certs_d_is_trusted_with_name_and_dates_checked()
         let fixture = with_files(&registry, |directory| drop(write_pem(directory, "ca.crt", &other.cert)));
         (fixture, registry)
     };
-    let self_signed = self_signed_ca(LOOPBACK_NAMES);
+    let self_signed = self_signed_ca(CERTIFICATE_NAMES);
     let (fixture, registry) = trust(&self_signed, &self_signed);
-    fixture.manifest_of(&remote_name(&registry)).expect("the certificate itself lies in certs.d");
-    let expired = expired_self_signed_ca(LOOPBACK_NAMES);
+    fixture.manifest_by_full_name(&remote_reference(&registry)).expect("the certificate itself lies in certs.d");
+    let expired = expired_self_signed_ca(CERTIFICATE_NAMES);
     let other_name = self_signed_ca(&["elsewhere.test"]);
     for (served, known, expected, word) in [
         (&expired, &expired, RegistryErrorKind::CertificateInvalid, "expired"),
@@ -97,7 +97,7 @@ fn a_self_signed_certificate_in_certs_d_is_trusted_with_name_and_dates_checked()
 fn tls_names_and_dates_are_checked() {
     let authority = Authority::new("house");
     for (pair, word) in [
-        (authority.expired_server(LOOPBACK_NAMES), "expired"),
+        (authority.expired_server(CERTIFICATE_NAMES), "expired"),
         (authority.server(&["elsewhere.test"]), "elsewhere.test"),
     ] {
         let registry = serve(&pair, None);
@@ -108,7 +108,7 @@ fn tls_names_and_dates_are_checked() {
         FixtureBuilder::new()
             .insecure()
             .build()
-            .manifest_of(&remote_name(&registry))
+            .manifest_by_full_name(&remote_reference(&registry))
             .expect("--insecure does not look");
     }
 }
@@ -116,7 +116,7 @@ fn tls_names_and_dates_are_checked() {
 #[test]
 fn a_client_certificate_is_sent_on_request() {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
-    let registry = serve(&servers.server(LOOPBACK_NAMES), Some(&clients));
+    let registry = serve(&servers.server(CERTIFICATE_NAMES), Some(&clients));
     let with_pairs = |pairs: &[(&str, Pair)]| {
         with_files(&registry, |directory| {
             servers.write(directory, "ca.crt");
@@ -130,13 +130,13 @@ fn a_client_certificate_is_sent_on_request() {
     assert_eq!(refusal(&with_pairs(&[untrusted_pair()]), &registry).0, RegistryErrorKind::ClientCertificate);
     // Of several, the one whose authority the server names.
     let fixture = with_pairs(&[untrusted_pair(), ("b", clients.client("me"))]);
-    fixture.manifest_of(&remote_name(&registry)).expect("the pair opens the door");
+    fixture.manifest_by_full_name(&remote_reference(&registry)).expect("the pair opens the door");
 }
 
 #[test]
 fn an_invalid_or_incomplete_client_certificate_names_its_file() {
     let authority = Authority::new("house");
-    let registry = serve(&authority.server(LOOPBACK_NAMES), None);
+    let registry = serve(&authority.server(CERTIFICATE_NAMES), None);
     let (good, other) = (authority.client("me"), authority.client("other"));
     let block = |what: &str| format!("-----BEGIN {what}-----\nbm90IHJlYWxseQ==\n-----END {what}-----\n");
     let half = |text: &str| text[..text.len() / 2].to_owned();
@@ -168,18 +168,18 @@ fn plain_http_is_used_for_loopback_and_with_insecure() {
     let other_name = format!("0.0.0.0:{}/a:1", registry.port());
     Fixture::new().manifest(&registry, "a:1").expect("loopback may speak plain HTTP");
     let fixture = FixtureBuilder::new().insecure().build();
-    fixture.manifest_of(&other_name).expect("--insecure falls back");
-    fixture.manifest_of(&other_name).expect("and remembers");
+    fixture.manifest_by_full_name(&other_name).expect("--insecure falls back");
+    fixture.manifest_by_full_name(&other_name).expect("and remembers");
     let requests = registry.requests().len();
     assert_eq!(requests, 3, "looking for TLS is no request");
-    let error = Fixture::new().manifest_of(&other_name).expect_err("nowhere else");
+    let error = Fixture::new().manifest_by_full_name(&other_name).expect_err("nowhere else");
     assert_eq!(error.kind, RegistryErrorKind::PlainHttp);
     assert_eq!(registry.requests().len(), requests);
 }
 
 #[test]
 fn a_bad_certificate_on_loopback_is_never_a_reason_for_plain_http() {
-    let registry = serve(&Authority::new("nobody").server(LOOPBACK_NAMES), None);
+    let registry = serve(&Authority::new("nobody").server(CERTIFICATE_NAMES), None);
     let error = Fixture::new().manifest(&registry, "a:1").expect_err("nobody knows the authority");
     assert_eq!((error.kind, registry.requests().len()), (RegistryErrorKind::CertificateUntrusted, 0));
 }
@@ -187,23 +187,23 @@ fn a_bad_certificate_on_loopback_is_never_a_reason_for_plain_http() {
 /// It would answer plain HTTP with 400 from then on.
 #[test]
 fn a_handshake_that_a_busy_tls_server_ends_is_repeated_with_tls() {
-    let registry = serve(&Authority::new("house").server(LOOPBACK_NAMES), None);
+    let registry = serve(&Authority::new("house").server(CERTIFICATE_NAMES), None);
     let relay = Relay::start(registry.addr());
     relay.cut_next(1, Direction::ToServer, 0);
     let name = format!("{}/a:1", relay.proxy.host());
     let fixture = FixtureBuilder::new().insecure().retries(1, RecordingClock::new()).build();
-    fixture.manifest_of(&name).expect("the second handshake is completed");
-    assert_eq!((relay.cuts(), registry.requests().len()), (1, 1));
+    fixture.manifest_by_full_name(&name).expect("the second handshake is completed");
+    assert_eq!((relay.cut_count(), registry.requests().len()), (1, 1));
     relay.cut_next(1, Direction::ToServer, 0);
     let fixture = FixtureBuilder::new().insecure().build();
-    let error = fixture.manifest_of(&name).expect_err("without another attempt it fails");
+    let error = fixture.manifest_by_full_name(&name).expect_err("without another attempt it fails");
     assert!(error.to_string().contains("closed during the TLS handshake"), "{error}");
 }
 
 #[test]
 fn a_redirect_from_https_to_http_is_for_insecure_only() {
     let authority = Authority::new("house");
-    let registry = serve(&authority.server(LOOPBACK_NAMES), None);
+    let registry = serve(&authority.server(CERTIFICATE_NAMES), None);
     let redirect_target = RedirectTarget::start();
     let image = amd64_image();
     redirect_target.serve("/v2/a/manifests/1", &image.media_type, &image.manifest);
@@ -211,18 +211,22 @@ fn a_redirect_from_https_to_http_is_for_insecure_only() {
     registry.add_fault(Rule::any(), Fault::Redirect { status: 302, location });
     let fixture = with_files(&registry, |directory| drop(authority.write(directory, "ca.crt")));
     assert_eq!(
-        fixture.manifest_of(&remote_name(&registry)).map_err(|error| error.kind),
+        fixture.manifest_by_full_name(&remote_reference(&registry)).map_err(|error| error.kind),
         Err(RegistryErrorKind::Protocol)
     );
     assert!(redirect_target.requests().is_empty());
-    FixtureBuilder::new().insecure().build().manifest_of(&remote_name(&registry)).expect("--insecure allows it");
+    FixtureBuilder::new()
+        .insecure()
+        .build()
+        .manifest_by_full_name(&remote_reference(&registry))
+        .expect("--insecure allows it");
 }
 
 #[test]
 fn the_authorities_of_a_registry_apply_to_its_redirects() {
     let authority = Authority::new("house");
-    let registry = serve(&authority.server(LOOPBACK_NAMES), None);
-    let redirect_target = RedirectTarget::start_tls(authority.server(LOOPBACK_NAMES).server_config(None));
+    let registry = serve(&authority.server(CERTIFICATE_NAMES), None);
+    let redirect_target = RedirectTarget::start_tls(authority.server(CERTIFICATE_NAMES).server_config(None));
     let image = amd64_image();
     redirect_target.serve("/v2/a/manifests/1", &image.media_type, &image.manifest);
     registry.add_fault(
@@ -230,14 +234,14 @@ fn the_authorities_of_a_registry_apply_to_its_redirects() {
         Fault::Redirect { status: 302, location: format!("https://{}{{path}}", redirect_target.host()) },
     );
     let fixture = with_files(&registry, |directory| drop(authority.write(directory, "ca.crt")));
-    fixture.manifest_of(&remote_name(&registry)).expect("one authority for the house");
+    fixture.manifest_by_full_name(&remote_reference(&registry)).expect("one authority for the house");
 }
 
 #[test]
 fn a_client_certificate_is_not_sent_to_a_redirect() {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
-    let registry = serve(&servers.server(LOOPBACK_NAMES), Some(&clients));
-    let redirect_target = RedirectTarget::start_tls(servers.server(LOOPBACK_NAMES).server_config(Some(&clients)));
+    let registry = serve(&servers.server(CERTIFICATE_NAMES), Some(&clients));
+    let redirect_target = RedirectTarget::start_tls(servers.server(CERTIFICATE_NAMES).server_config(Some(&clients)));
     let image = amd64_image();
     redirect_target.serve("/v2/a/manifests/1", &image.media_type, &image.manifest);
     let location = format!("https://{}{{path}}", redirect_target.host());
@@ -247,9 +251,10 @@ fn a_client_certificate_is_not_sent_to_a_redirect() {
         servers.write(&builder.certs_d(host), "ca.crt");
         clients.client("me").write(&builder.certs_d(host), "me.cert", "me.key");
     };
-    show(&host(&registry));
+    show(&remote_host(&registry));
     let fixture = builder.build();
-    let error = fixture.manifest_of(&remote_name(&registry)).expect_err("the pair is the registry's alone");
+    let error =
+        fixture.manifest_by_full_name(&remote_reference(&registry)).expect_err("the pair is the registry's alone");
     assert_eq!(error.kind, RegistryErrorKind::ClientCertificate, "{error}");
     assert_eq!((registry.requests().len(), redirect_target.requests().len()), (1, 0));
 }
@@ -262,7 +267,7 @@ fn plain_http_goes_through_a_proxy_in_absolute_form() {
     let fixture =
         FixtureBuilder::new().insecure().env("http_proxy", format!("http://me:hunter2@{}", proxy.host())).build();
     for _ in 0..2 {
-        fixture.manifest_of("0.0.0.0:1/a:1").expect("the proxy has it");
+        fixture.manifest_by_full_name("0.0.0.0:1/a:1").expect("the proxy has it");
     }
     let seen = proxy.requests();
     assert_eq!(seen.len(), 2);
@@ -302,8 +307,8 @@ fn tunnel_once(listener: &TcpListener, status: &str) -> String {
 #[test]
 fn https_goes_through_a_proxy_by_connect() {
     let authority = Authority::new("house");
-    let registry = serve(&authority.server(LOOPBACK_NAMES), None);
-    let host = host(&registry);
+    let registry = serve(&authority.server(CERTIFICATE_NAMES), None);
+    let host = remote_host(&registry);
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("an address");
     let proxy = std::thread::spawn(move || (tunnel_once(&listener, "200 OK"), tunnel_once(&listener, "407 No")));
@@ -313,9 +318,9 @@ fn https_goes_through_a_proxy_by_connect() {
         builder.build()
     };
     let fixture = builder();
-    fixture.manifest_of(&format!("{host}/a:1")).expect("through the tunnel");
+    fixture.manifest_by_full_name(&format!("{host}/a:1")).expect("through the tunnel");
     drop(fixture);
-    let error = builder().manifest_of(&format!("{host}/a:1")).expect_err("the proxy refuses");
+    let error = builder().manifest_by_full_name(&format!("{host}/a:1")).expect_err("the proxy refuses");
     assert_eq!(error.kind, RegistryErrorKind::Proxy, "{error}");
     let (head, _) = proxy.join().expect("no panic");
     assert!(head.starts_with(&format!("CONNECT {host} HTTP/1.1\r\n")), "{head}");
@@ -326,8 +331,11 @@ fn https_goes_through_a_proxy_by_connect() {
 fn a_proxy_that_cannot_be_used_is_named() {
     let image = "0.0.0.0:1/a:1";
     for (value, word) in [("socks5://127.0.0.1:1", "SOCKS"), ("http://127.0.0.1:1", "refused")] {
-        let error =
-            FixtureBuilder::new().env("https_proxy", value).build().manifest_of(image).expect_err("no such proxy");
+        let error = FixtureBuilder::new()
+            .env("https_proxy", value)
+            .build()
+            .manifest_by_full_name(image)
+            .expect_err("no such proxy");
         assert_eq!(error.kind, RegistryErrorKind::Proxy, "{error}");
         assert!(error.to_string().contains(word), "{error}");
     }

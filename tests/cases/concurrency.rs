@@ -10,7 +10,7 @@ use docker_manifest::reference::Reference;
 use serde_json::Value;
 use testkit::image::Image;
 use testkit::loopback::{Fault, Rule};
-use testkit::sandbox::{Output, SandboxCommand, Tool, on_path, tree};
+use testkit::sandbox::{Output, SandboxCommand, Tool, on_path, tree_without_root_dot_names};
 use testkit::skip::skipped;
 
 use super::OURS;
@@ -49,7 +49,8 @@ impl Fixture {
         const ATTEMPTS: usize = 100;
         let image = self.numbered_image(number);
         for _ in 0..ATTEMPTS {
-            let output = self.sandbox.tool(tool).args(["create", "--insecure", "--amend", list, &image]).run();
+            let output =
+                self.sandbox.manifest_command(tool).args(["create", "--insecure", "--amend", list, &image]).run();
             if output.code == 0 {
                 return;
             }
@@ -70,7 +71,7 @@ impl Fixture {
 
     /// The images of the draft by their names, each with its platform's variant.
     fn variants(&self, tool: &Tool, list: &str) -> BTreeMap<String, String> {
-        let shown = self.sandbox.tool(tool).args(["inspect", "-v", list]).run().success();
+        let shown = self.sandbox.manifest_command(tool).args(["inspect", "-v", list]).run().success();
         let entries: Vec<Value> = serde_json::from_slice(&shown.stdout).expect("an array");
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         entries.iter().map(|entry| (text(&entry["Ref"]), text(&entry["Descriptor"]["platform"]["variant"]))).collect()
@@ -126,7 +127,7 @@ fn sixteen_processes_change_one_draft_and_nothing_is_lost() {
         assert_eq!(fixture.variants(&ours(), &list), expected, "round {round}");
     }
     println!("{} processes in {ROUNDS} rounds, {notices} of them had to wait", PROCESSES * (2 * ROUNDS - 1));
-    let names = tree(&fixture.sandbox.store());
+    let names = tree_without_root_dot_names(&fixture.sandbox.store());
     assert_eq!(names.len(), expected.len() + 1, "nothing but the list and its entries: {:?}", names.keys());
     if !on_path("docker") {
         return skipped("docker reads what many processes wrote", "docker is not on the PATH");
@@ -153,13 +154,14 @@ fn sixty_four_processes_of_docker_and_ours_lose_nothing_to_each_other() {
         for worker in 0..WORKERS {
             let (fixture, list, retries, working) = (&fixture, &list, &retries, &working);
             scope.spawn(move || {
-                let _done = CountOnDrop(working);
+                let _done = DecrementOnDrop(working);
                 let tool = if worker % 2 == 0 { Tool::Docker } else { ours() };
                 fixture.add_with(&tool, list, worker, retries);
                 for change in 0..CHANGES {
                     let variant = format!("v{change}");
                     let image = fixture.numbered_image(worker);
-                    let run = fixture.sandbox.tool(&tool).args(["annotate", list, &image, "--variant", &variant]);
+                    let run =
+                        fixture.sandbox.manifest_command(&tool).args(["annotate", list, &image, "--variant", &variant]);
                     let output = run.run();
                     assert_eq!(output.code, 0, "{} {worker}: {}", tool.name(), output.err());
                     assert_eq!(fixture.entry_variant(worker), variant, "{} {worker} has lost a change", tool.name());
@@ -196,9 +198,9 @@ fn sixty_four_processes_of_docker_and_ours_lose_nothing_to_each_other() {
 }
 
 /// Counts a worker out however it ends, or whoever waits for all of them would wait forever.
-struct CountOnDrop<'a>(&'a AtomicUsize);
+struct DecrementOnDrop<'a>(&'a AtomicUsize);
 
-impl Drop for CountOnDrop<'_> {
+impl Drop for DecrementOnDrop<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }

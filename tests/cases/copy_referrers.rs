@@ -29,7 +29,7 @@ fn as_subject(index: &Index) -> Image {
     Image { manifest: index.manifest.clone(), media_type: index.media_type.clone(), ..buildx_image("linux/amd64") }
 }
 
-fn tag_of(digest: &str) -> String {
+fn referrers_tag(digest: &str) -> String {
     digest.replace(':', "-")
 }
 
@@ -65,7 +65,7 @@ impl Signed {
     }
 
     fn cosign_tag(&self) -> String {
-        format!("{}.sig", tag_of(&self.images[1].digest()))
+        format!("{}.sig", referrers_tag(&self.images[1].digest()))
     }
 
     fn referrers(&self) -> [&Image; 4] {
@@ -87,7 +87,7 @@ impl Signed {
             registry.put_image(repo, &referrer.digest(), referrer);
         }
         registry.put_image(repo, &self.cosign_tag(), &self.cosign);
-        registry.clear_requests();
+        registry.clear_record();
     }
 
     /// Everything is there with its bytes, its tags and no other ones, and is found by its subject.
@@ -110,8 +110,8 @@ impl Signed {
                 let path = format!("/v2/{repo}/referrers/{subject}");
                 Client::new(registry.addr()).request("GET", &path, &[], b"").text()
             } else {
-                tags.insert(tag_of(&subject));
-                String::from_utf8(manifest(&tag_of(&subject)).expect("a referrers tag")).expect("text")
+                tags.insert(referrers_tag(&subject));
+                String::from_utf8(manifest(&referrers_tag(&subject)).expect("a referrers tag")).expect("text")
             };
             let list: Value = serde_json::from_str(&list).expect("JSON");
             let entries = list["manifests"].as_array().expect("entries");
@@ -127,12 +127,12 @@ impl Signed {
 impl Fixture {
     /// Runs `copy` and the words of this line. The records of both registries are of this run alone.
     fn copy(&self, line: &str) -> Output {
-        self.run_line(&format!("copy {line}"))
+        self.run_line_recorded(&format!("copy {line}"))
     }
 
     #[track_caller]
     pub(super) fn copy_ok(&self, line: &str) -> Output {
-        self.run_line_ok(&format!("copy {line}"))
+        self.run_line_recorded_ok(&format!("copy {line}"))
     }
 
     fn index_json(&self, layout: &str) -> Value {
@@ -145,7 +145,7 @@ impl Fixture {
     }
 }
 
-fn lines(registry: &Registry) -> Vec<String> {
+fn request_lines(registry: &Registry) -> Vec<String> {
     registry.requests().iter().map(|request| request.line().clone()).collect()
 }
 
@@ -181,7 +181,8 @@ fn a_signed_image_survives_copies_through_registries_and_layouts() {
         assert!(!has_written(&fixture.source) && !has_written(&fixture.target), "{from} {to}");
     }
     // Both layouts have the same names, those of the tags of a registry without the API.
-    let mut expected: BTreeSet<String> = signed.by_subject().iter().map(|(subject, _)| tag_of(subject)).collect();
+    let mut expected: BTreeSet<String> =
+        signed.by_subject().iter().map(|(subject, _)| referrers_tag(subject)).collect();
     expected.extend(["1".to_owned(), signed.cosign_tag()]);
     for layout in ["dir", "second"] {
         let index = fixture.index_json(layout);
@@ -227,20 +228,20 @@ fn referrers_are_found_with_few_requests() {
         let fixture = Fixture::with_registries(from, Registry::start());
         fixture.source.put_index("app", "1", &buildx_index(&PLATFORMS));
         fixture.copy_ok("%app:1 @app");
-        let requests = lines(&fixture.source);
+        let requests = request_lines(&fixture.source);
         let count = |part: &str| requests.iter().filter(|line| line.contains(part)).count();
         let by_tag =
             requests.iter().filter(|line| line.starts_with("GET ") && line.contains("/manifests/sha256-")).count();
         assert_eq!((count("/referrers/"), by_tag), if has_api { (3, 0) } else { (1, 3) }, "{requests:#?}");
         assert_eq!((count(".sig "), count(".att "), count(".sbom "), count("/tags/list")), (3, 3, 3, 0));
         // Nothing was found, so the target was not asked about it.
-        let target_requests = lines(&fixture.target);
+        let target_requests = request_lines(&fixture.target);
         assert!(
             target_requests.iter().all(|line| !line.contains("referrers") && !line.contains("sha256-")),
             "{target_requests:#?}"
         );
         fixture.copy_ok("%app:1 %app:2");
-        let requests = lines(&fixture.source);
+        let requests = request_lines(&fixture.source);
         assert!(requests.iter().all(|line| !line.contains("referrers") && !line.contains("sha256-")), "{requests:#?}");
     }
 }
@@ -279,7 +280,7 @@ fn layouts_of_other_tools_have_referrers_in_other_places() {
         let after = fixture.index_json("dir");
         let after = after["manifests"].as_array().expect("entries");
         assert_eq!(after.iter().filter(|own| entries.contains(own)).count(), 3, "{tool}: {after:#?}");
-        let name = tag_of(&signed.images[0].digest());
+        let name = referrers_tag(&signed.images[0].digest());
         let names = |own: &&Value| own["annotations"]["org.opencontainers.image.ref.name"] == json!(name);
         assert_eq!(after.iter().filter(names).count(), 0, "{tool}: {after:#?}");
     }
@@ -323,9 +324,42 @@ fn a_copied_artifact_is_listed_under_its_subject() {
     let sbom = artifact(SBOM, "sbom", &image);
     fixture.source.put_image("app", "sbom", &sbom);
     fixture.copy_ok("%app:sbom @app");
-    let (_, list) = fixture.target.manifest("app", &tag_of(&image.digest())).expect("the referrers tag");
+    let (_, list) = fixture.target.manifest("app", &referrers_tag(&image.digest())).expect("the referrers tag");
     let list: Value = serde_json::from_slice(&list).expect("JSON");
     assert_eq!(list["manifests"][0]["digest"], sbom.digest());
+}
+
+/// @sigstore/oci counts characters, so the size in a referrers tag is too small (`findings/`). The manifest is read by
+/// its digest, and the target gets the right size.
+#[test]
+fn a_wrong_size_in_a_referrers_tag_is_not_copied() {
+    let without_api = || Registry::builder().without_referrers().start();
+    let fixture = Fixture::with_registries(without_api(), without_api());
+    let image = buildx_image("linux/amd64");
+    let attestation = artifact(BUNDLE, "Prüfbericht", &image);
+    let index = |size: usize| {
+        json!({
+            "schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": [{
+                "mediaType": attestation.media_type, "digest": attestation.digest(), "size": size,
+                "artifactType": BUNDLE,
+            }],
+        })
+    };
+    let tag = referrers_tag(&image.digest());
+    let wrong = String::from_utf8(attestation.manifest.clone()).expect("JSON").chars().count();
+    assert_eq!(wrong + 1, attestation.manifest.len());
+    fixture.source.put_image("app", "1", &image);
+    fixture.source.put_image("app", &attestation.digest(), &attestation);
+    let media_type = "application/vnd.oci.image.index.v1+json";
+    fixture.source.put_manifest("app", &tag, media_type, index(wrong).to_string().as_bytes());
+
+    fixture.copy_ok("%app:1 @app");
+
+    let copied = fixture.target.manifest("app", &attestation.digest()).map(|(_, bytes)| bytes);
+    assert_eq!(copied.as_ref(), Some(&attestation.manifest));
+    let (_, listed) = fixture.target.manifest("app", &tag).expect("the referrers tag");
+    let listed: Value = serde_json::from_slice(&listed).expect("JSON");
+    assert_eq!(listed["manifests"][0]["size"], attestation.manifest.len(), "{listed:#}");
 }
 
 #[test]
@@ -380,7 +414,7 @@ fn verify_reads_back_what_was_copied() {
         assert_eq!(printed["verified"], verified, "{target}");
         assert!(copied.err().contains("verified: 2 names, 10 manifests, 18 blobs"), "{}", copied.err());
     }
-    let all = lines(&fixture.target);
+    let all = request_lines(&fixture.target);
     let after = all.iter().rposition(|line| line.starts_with("PUT ")).expect("a push") + 1;
     let heads = all[after..].iter().filter(|line| line.starts_with("HEAD ") && line.contains("/blobs/")).count();
     let gets = all[after..].iter().filter(|line| line.starts_with("GET ")).count();

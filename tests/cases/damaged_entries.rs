@@ -2,7 +2,7 @@
 
 use testkit::image::Image;
 use testkit::loopback::Registry;
-use testkit::sandbox::{Sandbox, tree};
+use testkit::sandbox::{Sandbox, tree_without_root_dot_names};
 
 use super::OURS;
 
@@ -13,9 +13,9 @@ fn a_damaged_entry_is_reported_with_its_file() {
         for name in ["amd64", "arm64"] {
             registry.put_image("app", name, &Image::docker().platform("linux", name).layer(name).build());
         }
-        let run = |words: &[&str]| sandbox.command(OURS).args(registry.words(words)).run();
+        let run = |words: &[&str]| sandbox.command(OURS).args(registry.expand_names(words)).run();
         let _ = run(&["create", "@app:1", "@app:amd64", "@app:arm64"]).success();
-        let files = tree(&sandbox.store());
+        let files = tree_without_root_dot_names(&sandbox.store());
         let entry = files.keys().find(|path| path.ends_with("app-arm64")).expect("the entry");
         std::fs::write(sandbox.store().join(entry), text).expect("a damaged entry");
         for words in

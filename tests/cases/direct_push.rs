@@ -41,7 +41,7 @@ fn create_publishes_what_create_and_push_would_and_leaves_no_draft() {
     assert!(!fixture.has_draft("@app:one"));
     let json =
         fixture.run_recorded(&["create", "--push", "--purge", "--format=json", "@app:three", "@app:amd64"]).success();
-    let requests = fixture.requests().len();
+    let requests = fixture.request_lines().len();
     let printed: Value = serde_json::from_str(&json.out()).expect("JSON");
     assert_eq!(
         (printed["digest"].as_str(), printed["requests"].as_u64()),
@@ -60,7 +60,7 @@ fn create_refuses_a_draft_and_what_is_incomplete() {
     assert!(refused.err().contains("hint: name an image for what is missing as well"), "{}", refused.err());
     let _ = fixture.run_recorded(&["create", "@app:2", "@app:amd64"]).success();
     let refused = fixture.run_recorded(&["create", "--push", "@app:2", "@app:arm64"]);
-    assert_eq!((refused.code, fixture.requests()), (1, Vec::new()));
+    assert_eq!((refused.code, fixture.request_lines()), (1, Vec::new()));
     assert!(refused.err().starts_with("refusing to amend an existing manifest list"), "{}", refused.err());
     // --amend and --replace are not for --push.
     let list = fixture.registry.name("app:2");
@@ -118,7 +118,7 @@ fn unchanged_lists_keep_their_bytes() {
     assert!(before.iter().all(|line| after.contains(line)) && after.len() == before.len() + 1, "{after:?}");
     // The list and its children, the image and its configuration; then a look at the tag, and at each child; a HEAD of
     // the tag, the PUT, and a GET.
-    let lines = fixture.requests();
+    let lines = fixture.request_lines();
     let of_tag: Vec<&str> = lines.iter().filter(|line| line.contains("/manifests/1 ")).map(|line| &line[..4]).collect();
     assert_eq!(of_tag, ["GET ", "GET ", "HEAD", "PUT ", "GET "], "{lines:?}");
 }
@@ -131,7 +131,7 @@ fn one_step_changes_refuse_a_draft_and_a_reference_without_a_list() {
     for change in [&["add", "--push", "@app:1", "@app:s390x"][..], &["remove", "--push", "@app:1", "linux/amd64"]] {
         let refused = fixture.run_recorded(change);
         let list = fixture.registry.name("app:1");
-        assert_eq!((refused.code, fixture.requests()), (1, Vec::new()), "{}", refused.err());
+        assert_eq!((refused.code, fixture.request_lines()), (1, Vec::new()), "{}", refused.err());
         let lines = [
             format!("there is a draft of {list}: it would say something else than what is published"),
             format!("hint: change the draft, then publish it with: push {list}"),
@@ -150,7 +150,7 @@ fn one_step_changes_refuse_a_draft_and_a_reference_without_a_list() {
     let by_digest = format!("@app@{}", fixture.digest("app", "1"));
     let refused = fixture.run_recorded(&["add", "--push", &by_digest, "@app:s390x"]);
     assert!(refused.err().contains(" is a digest, which always names the same list\n"), "{}", refused.err());
-    assert_eq!(fixture.requests(), [""; 0]);
+    assert_eq!(fixture.request_lines(), [""; 0]);
 }
 
 #[test]
@@ -183,10 +183,10 @@ fn one_step_changes_of_a_missing_list_hint_at_create() {
 }
 
 /// Holds a request, lets another client publish a list of riscv64 meanwhile, and gives what the command says.
-fn run_during_another_change(fixture: &Fixture, held: &str, nth: usize, args: &[&str]) -> Output {
+fn run_with_concurrent_push(fixture: &Fixture, held: &str, nth: usize, args: &[&str]) -> Output {
     let (method, path) = held.split_once(' ').expect("a method");
     fixture.registry.add_fault(Rule::on(method, path).nth(nth), Fault::Hang);
-    fixture.registry.clear_requests();
+    fixture.registry.clear_record();
     std::thread::scope(|scope| {
         let run = scope.spawn(|| fixture.run(args));
         let is_held = |requests: &[RecordedRequest]| {
@@ -207,7 +207,7 @@ fn another_change_before_the_tag_moves_is_exit_code_4_and_nothing_is_published()
         let fixture = fixture();
         let fetched = fixture.digest("app", "1");
         let refused =
-            run_during_another_change(&fixture, held, nth, &["add", "--push", "--format=json", "@app:1", "@app:s390x"]);
+            run_with_concurrent_push(&fixture, held, nth, &["add", "--push", "--format=json", "@app:1", "@app:s390x"]);
         let now = fixture.digest("app", "1");
         let message =
             format!("{} was changed meanwhile, from {fetched} to {now}; nothing was published", list(&fixture));
@@ -218,7 +218,7 @@ fn another_change_before_the_tag_moves_is_exit_code_4_and_nothing_is_published()
     }
     // With more tags none of them moves.
     let fixture = fixture();
-    let refused = run_during_another_change(
+    let refused = run_with_concurrent_push(
         &fixture,
         "HEAD /v2/app/manifests/1",
         1,
@@ -232,7 +232,7 @@ fn another_change_before_the_tag_moves_is_exit_code_4_and_nothing_is_published()
 fn another_change_just_after_is_exit_code_4_and_named() {
     let fixture = fixture();
     let replaced =
-        run_during_another_change(&fixture, "GET /v2/app/manifests/1", 3, &["add", "--push", "@app:1", "@app:s390x"]);
+        run_with_concurrent_push(&fixture, "GET /v2/app/manifests/1", 3, &["add", "--push", "@app:1", "@app:s390x"]);
     assert_eq!(replaced.code, 4, "{}", replaced.err());
     let (list, now) = (fixture.registry.name("app:1"), fixture.digest("app", "1"));
     let first = replaced.err().lines().next().unwrap_or_default().to_owned();

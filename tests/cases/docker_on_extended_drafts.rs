@@ -14,7 +14,7 @@ use docker_manifest::reference::Reference;
 use serde_json::Value;
 use testkit::image::Image;
 use testkit::loopback::Registry;
-use testkit::sandbox::{Output, Sandbox, Tool, on_path, tree};
+use testkit::sandbox::{Output, Sandbox, Tool, on_path, tree_without_root_dot_names};
 use testkit::skip::skipped;
 
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +39,7 @@ impl Fixture {
             return None;
         }
         let fixture = Self { registry: Registry::start(), sandbox: Sandbox::new() };
-        let entries = ["0", "1"].map(|tag| fixture.entry(tag));
+        let entries = ["0", "1"].map(|tag| fixture.put_image_entry(tag));
         fixture.change(|draft| {
             draft.annotations.insert("of".into(), "the list".into());
             draft.artifact_type = "a/b".into();
@@ -49,7 +49,7 @@ impl Fixture {
         Some(fixture)
     }
 
-    fn entry(&self, tag: &str) -> Entry {
+    fn put_image_entry(&self, tag: &str) -> Entry {
         let image = Image::docker().platform("linux", "amd64").layer(format!("layer {tag}")).build();
         self.registry.put_image("app", tag, &image);
         let mut descriptor = Descriptor::for_content(ImageFormat::Docker.media_type(), &image.manifest);
@@ -90,11 +90,11 @@ impl Fixture {
 
     fn docker(&self, args: &[&str]) -> Output {
         let args = args.iter().map(|word| word.replace("{L}", &self.name("list:1")).replace("{A}", &self.name("app")));
-        self.sandbox.tool(&Tool::Docker).args(args).run().success()
+        self.sandbox.manifest_command(&Tool::Docker).args(args).run().success()
     }
 
     /// The sidecar and the entry of this tag, as they lie there.
-    fn kept(&self, tag: &str) -> (String, String) {
+    fn sidecar_and_entry(&self, tag: &str) -> (String, String) {
         let host = self.registry.host().replace(':', "-");
         let store = self.sandbox.store();
         let side = store.join(format!(".docker-manifest/lists/{host}_list-1"));
@@ -106,25 +106,25 @@ impl Fixture {
 #[test]
 fn docker_inspect_shows_our_draft_and_leaves_it_unchanged() {
     let Some(fixture) = Fixture::new() else { return };
-    let before = tree(&fixture.sandbox.store());
+    let before = tree_without_root_dot_names(&fixture.sandbox.store());
     for shown in [fixture.docker(&["inspect", "{L}"]), fixture.docker(&["inspect", "-v", "{L}"])] {
         assert!(shown.out().contains("amd64"), "{}", shown.out());
         for hidden in ["sse4", "Source", "the list", "a/b"] {
             assert!(!shown.out().contains(hidden), "{hidden}: {}", shown.out());
         }
     }
-    assert_eq!(tree(&fixture.sandbox.store()), before);
+    assert_eq!(tree_without_root_dot_names(&fixture.sandbox.store()), before);
 }
 
 #[test]
 fn docker_annotate_removes_only_the_members_it_does_not_know() {
     let Some(fixture) = Fixture::new() else { return };
-    let before = fixture.kept("1");
+    let before = fixture.sidecar_and_entry("1");
     fixture.docker(&["annotate", "{L}", "{A}:0", "--variant", "v2"]);
-    assert_eq!(fixture.kept("1"), before);
+    assert_eq!(fixture.sidecar_and_entry("1"), before);
     let draft = fixture.draft().expect("it is there");
     assert_eq!((draft.annotations["of"].as_str(), draft.artifact_type.as_str()), ("the list", "a/b"));
-    let mut expected = fixture.entry("0");
+    let mut expected = fixture.put_image_entry("0");
     expected.source = None;
     let platform = expected.descriptor.platform.as_mut().expect("a platform");
     (platform.features, platform.variant) = (Vec::new(), "v2".to_owned());
@@ -132,7 +132,7 @@ fn docker_annotate_removes_only_the_members_it_does_not_know() {
     assert_eq!((&found.descriptor, &found.source), (&expected.descriptor, &None));
     // Amending with what is there already fetches nothing, and yet writes it anew.
     fixture.docker(&["create", "--amend", "--insecure", "{L}", "{A}:1"]);
-    let (side, entry) = fixture.kept("1");
+    let (side, entry) = fixture.sidecar_and_entry("1");
     assert_eq!(side, before.0);
     assert!(before.1.contains("\"Source\"") && before.1.contains("\"sse4\""), "{}", before.1);
     assert!(!entry.contains("\"Source\"") && !entry.contains("\"sse4\"") && entry.contains("\"the entry\""), "{entry}");
@@ -141,9 +141,9 @@ fn docker_annotate_removes_only_the_members_it_does_not_know() {
 #[test]
 fn docker_pushes_the_part_that_a_docker_list_can_express() {
     let Some(fixture) = Fixture::new() else { return };
-    let before = tree(&fixture.sandbox.store());
+    let before = tree_without_root_dot_names(&fixture.sandbox.store());
     fixture.docker(&["push", "--insecure", "{L}"]);
-    assert_eq!(tree(&fixture.sandbox.store()), before);
+    assert_eq!(tree_without_root_dot_names(&fixture.sandbox.store()), before);
     let (_, bytes) = fixture.registry.manifest("list", "1").expect("it was pushed");
     let list: Value = serde_json::from_slice(&bytes).expect("a list");
     let members = |value: &Value| value.as_object().expect("an object").keys().cloned().collect::<Vec<_>>();
@@ -165,13 +165,13 @@ fn losing_list_annotations_is_reported_when_docker_recreates_the_draft() {
     let refused = store.change(&list, &|_| (), |before| Ok::<_, StoreError>(before.cloned()));
     assert!(matches!(refused, Err(StoreError::UnmatchedSidecar { .. })), "{refused:?}");
     // Looking is allowed, and says so.
-    let shown = store.load_for_display(&list).expect("a draft that reads");
+    let shown = store.load_ignoring_unmatched_sidecar(&list).expect("a draft that reads");
     assert!(matches!(shown, Some((draft, Some(StoreError::UnmatchedSidecar { .. }))) if !draft.has_oci_only_fields()));
     // Docker's directory goes on as docker's once the user has decided.
     store.remove(&list, &|_| ()).expect("a draft that can be removed");
     fixture.docker(&["create", "--insecure", "{L}", "{A}:0"]);
     fixture.change(|_| ());
     assert!(fixture.draft().is_some_and(|draft| !draft.has_oci_only_fields()));
-    let (side, _) = fixture.kept("0");
+    let (side, _) = fixture.sidecar_and_entry("0");
     assert!(side.starts_with("{\"format\":1,"), "{side}");
 }

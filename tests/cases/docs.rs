@@ -210,13 +210,13 @@ fn the_readme_recipe_prints_what_it_shows() {
         run.out().replace(&registry.host(), "registry.example.com")
     };
     let printed = shell(&block(&readme, "recipe"));
-    assert_eq!(after(&printed, "registry.example.com/app:1.2.3 "), block(&readme, "tree"));
+    assert_eq!(lines_from(&printed, "registry.example.com/app:1.2.3 "), block(&readme, "tree"));
     let printed = shell(&block(&readme, "edit"));
-    assert_eq!(after(&printed, "would"), block(&readme, "dry run"));
+    assert_eq!(lines_from(&printed, "would"), block(&readme, "dry run"));
 }
 
 /// From the first line that begins like this.
-fn after(printed: &str, start: &str) -> String {
+fn lines_from(printed: &str, start: &str) -> String {
     let lines = printed.lines().skip_while(|line| !line.to_lowercase().starts_with(start));
     lines.map(|line| format!("{line}\n")).collect()
 }

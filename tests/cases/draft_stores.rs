@@ -2,7 +2,7 @@
 
 use docker_manifest::drafts::DraftStore;
 use docker_manifest::drafts::docker_dir::DockerManifestStore;
-use docker_manifest::drafts::registry::{PipelineRun, RegistryDrafts};
+use docker_manifest::drafts::registry::{PipelineRun, SharedDraftStore};
 use docker_manifest::model::manifest::ImageFormat;
 use docker_manifest::model::{Draft, Entry};
 use docker_manifest::platform::Platform;
@@ -28,7 +28,7 @@ fn registry_adds_and_removes_entries() {
     let repository = repository(&registry, REPOSITORY);
     for id in [None, Some("run-1".to_owned())] {
         let run = PipelineRun { id, attempt: None };
-        let store = RegistryDrafts::new(&client.registry, &repository, &run);
+        let store = SharedDraftStore::new(&client.client, &repository, &run);
         assert_store_adds_and_removes_entries(&registry, &store, |_| ());
     }
 }
@@ -47,13 +47,13 @@ fn assert_store_adds_and_removes_entries<S: DraftStore>(registry: &Registry, sto
             draft.insert(entry.clone());
             Ok(())
         };
-        assert!(store.add(&list, &no_notice, add).unwrap());
+        assert!(store.add_entries(&list, &no_notice, add).unwrap());
     }
     assert_eq!(store.lists().unwrap(), std::slice::from_ref(&list));
     assert_eq!(platforms(), Some(vec!["linux/amd64".to_owned(), "linux/arm64".to_owned()]));
 
     let choose_amd64 = |draft: &Draft| -> Result<Vec<Entry>, S::Error> {
-        Ok(draft.entries().filter(|entry| platform(entry) == "linux/amd64").cloned().collect())
+        Ok(draft.entries_in_key_order().filter(|entry| platform(entry) == "linux/amd64").cloned().collect())
     };
     let removed = store.remove_entries(&list, &no_notice, choose_amd64).unwrap();
     assert_eq!(removed.map(|removed| removed.iter().map(platform).collect()), Some(vec!["linux/amd64".to_owned()]));

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Value, json};
 use testkit::image::Image;
 use testkit::image::fixtures::{buildx_image, buildx_index};
-use testkit::sandbox::{Output, Sandbox, Tool, on_path, tree};
+use testkit::sandbox::{Output, Sandbox, Tool, on_path, tree_without_root_dot_names};
 use testkit::skip::skipped;
 
 use super::OURS;
@@ -28,7 +28,7 @@ fn fixture() -> Fixture {
 impl Fixture {
     /// Runs docker itself.
     fn docker(&self, args: &[&str]) -> Output {
-        self.sandbox.tool(&Tool::Docker).args(self.registry.words(args)).run().success()
+        self.sandbox.manifest_command(&Tool::Docker).args(self.registry.expand_names(args)).run().success()
     }
 
     fn create_draft(&self, list: &str, image: &str) {
@@ -89,7 +89,7 @@ fn ls_prints_a_row_for_each_draft() {
     fixture.create_draft("@list:b", "@app:multi");
     fixture.create_draft("@list:a", "@app:s390x");
     fixture.set_age("list:a", 3 * DAY);
-    fixture.registry.clear_requests();
+    fixture.registry.clear_record();
     let shown = fixture.run(&["ls"]).success();
     let header = shown.out().lines().next().unwrap().split_whitespace().map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(header, ["LIST", "ENTRIES", "PLATFORMS", "AGE", "SIZE"]);
@@ -192,7 +192,12 @@ fn dockers_drafts_are_listed_under_a_guessed_name() {
     );
     let _ = fixture.run(&["rm", "--all"]).success();
     assert_eq!(fixture.draft_names(), [""; 0]);
-    let removed = fixture.sandbox.tool(&Tool::Docker).args(["inspect"]).args(fixture.registry.words(&["@app:1"])).run();
+    let removed = fixture
+        .sandbox
+        .manifest_command(&Tool::Docker)
+        .args(["inspect"])
+        .args(fixture.registry.expand_names(&["@app:1"]))
+        .run();
     assert_eq!(removed.code, 1);
 }
 
@@ -224,9 +229,9 @@ fn prune_removes_old_drafts() {
         fixture.create_draft(&format!("@list:{list}"), "@app:s390x");
         fixture.set_age(&format!("list:{list}"), age * DAY);
     }
-    let before = tree(&fixture.sandbox.store());
+    let before = tree_without_root_dot_names(&fixture.sandbox.store());
     let dry_run = fixture.run(&["prune", "--dry-run"]).success().out();
-    assert_eq!(tree(&fixture.sandbox.store()), before);
+    assert_eq!(tree_without_root_dot_names(&fixture.sandbox.store()), before);
     let pruned = fixture.run(&["prune"]).success();
     let lines: Vec<String> = pruned.out().lines().map(str::to_owned).collect();
     assert_eq!(lines.len(), 2, "{lines:?}");

@@ -198,7 +198,7 @@ fn a_name_with_tag_and_digest_is_resolved_by_digest() {
         let name = format!("@team/app:{tag}@{}", old.digest());
         let list = format!("@team/app:of-{tag}");
         let _ = fixture.run(&["create", &list, &name]).success();
-        fixture.registry.clear_requests();
+        fixture.registry.clear_record();
         let _ = fixture.run(&["create", "--amend", &list, &name]).success();
         assert_eq!(fixture.registry.requests().len(), 0, "what has a digest cannot move");
         let _ = fixture.run(&["push", &list]).success();

@@ -13,7 +13,7 @@ use super::OURS;
 fn registry_with_draft(sandbox: &Sandbox) -> Registry {
     let registry = Registry::start();
     registry.put_image("app", "amd64", &Image::docker().platform("linux", "amd64").build());
-    let words = registry.words(&["create", "@app:1", "@app:amd64"]);
+    let words = registry.expand_names(&["create", "@app:1", "@app:amd64"]);
     let _ = sandbox.command(OURS).args(words).run().success();
     registry
 }
@@ -43,7 +43,7 @@ fn the_other_form_is_suggested_only_where_the_form_may_be_refused() {
     ] {
         registry.clear_faults();
         registry.add_fault(Rule::on("PUT", "/manifests/"), refused(status, code, "null"));
-        let failed = sandbox.command(OURS).args(registry.words(&["push", "@app:1"])).run();
+        let failed = sandbox.command(OURS).args(registry.expand_names(&["push", "@app:1"])).run();
         assert_ne!(failed.code, 0);
         assert_eq!(failed.err().contains("--type oci"), is_advised, "{status} {code}: {}", failed.err());
         assert_eq!(failed.err().contains("read-only"), status == 405, "{status} {code}: {}", failed.err());
@@ -61,9 +61,9 @@ fn the_detail_of_an_error_is_a_line_and_a_json_member() {
     ] {
         registry.clear_faults();
         registry.add_fault(Rule::on("PUT", "/manifests/"), refused(400, "MANIFEST_INVALID", detail));
-        let failed = sandbox.command(OURS).args(registry.words(&["push", "@app:1"])).run();
+        let failed = sandbox.command(OURS).args(registry.expand_names(&["push", "@app:1"])).run();
         assert!(failed.err().contains(&format!("\n  detail: {shown}\n")), "{}", failed.err());
-        let failed = sandbox.command(OURS).args(registry.words(&["push", "--format", "json", "@app:1"])).run();
+        let failed = sandbox.command(OURS).args(registry.expand_names(&["push", "--format", "json", "@app:1"])).run();
         let line = failed.err().lines().last().unwrap_or_default().to_owned();
         let json: serde_json::Value = serde_json::from_str(&line).expect("the last line is JSON");
         let error = &json["error"];
@@ -74,7 +74,7 @@ fn the_detail_of_an_error_is_a_line_and_a_json_member() {
     for nothing in ["null", r#""""#, "{}", "[]", r#""its own words""#] {
         registry.clear_faults();
         registry.add_fault(Rule::on("PUT", "/manifests/"), refused(400, "MANIFEST_INVALID", nothing));
-        let failed = sandbox.command(OURS).args(registry.words(&["push", "@app:1"])).run();
+        let failed = sandbox.command(OURS).args(registry.expand_names(&["push", "@app:1"])).run();
         assert!(!failed.err().contains("detail"), "{}", failed.err());
     }
 }
@@ -111,8 +111,8 @@ fn an_https_upload_address_of_a_registry_without_tls_falls_back_to_http() {
     // At its own port it is known to speak plain HTTP; at another one that is found out.
     for (host, is_tried) in [(to.host(), false), (elsewhere.host(), true)] {
         to.clear_faults();
-        to.clear_requests();
-        elsewhere.clear_requests();
+        to.clear_record();
+        elsewhere.clear_record();
         let location = vec![("Location".to_owned(), format!("https://{host}/v2/app/blobs/uploads/1"))];
         to.add_fault(Rule::on("POST", "/uploads/"), Fault::Status(202, String::new(), location));
         let stored = Fault::status(201);
@@ -121,7 +121,7 @@ fn an_https_upload_address_of_a_registry_without_tls_falls_back_to_http() {
         let push = ["push".to_owned(), "--insecure".to_owned(), to.name("app:1")];
         let pushed = sandbox.command(OURS).args(push).run();
         let at = if is_tried { &elsewhere } else { &to };
-        let puts = at.requests().iter().filter(|request| request.path.contains("/uploads/1")).count();
+        let puts = at.requests().iter().filter(|request| request.target.contains("/uploads/1")).count();
         assert!(puts >= 1, "{host}: {}", pushed.err());
     }
 }

@@ -51,7 +51,7 @@ impl Fixture {
 
     /// The program with these arguments; those that begin with `@` get the registry's host before them.
     pub(super) fn command(&self, args: &[&str]) -> SandboxCommand {
-        self.sandbox.command(OURS).args(self.registry.words(args))
+        self.sandbox.command(OURS).args(self.registry.expand_names(args))
     }
 
     /// Runs the program.
@@ -61,7 +61,7 @@ impl Fixture {
 
     /// The same; the registry's record is of this run alone.
     pub(super) fn run_recorded(&self, args: &[&str]) -> Output {
-        self.registry.clear_requests();
+        self.registry.clear_record();
         self.run(args)
     }
 
@@ -75,7 +75,7 @@ impl Fixture {
 
     /// The program by this link.
     pub(super) fn command_by(&self, name: &str, args: &[&str]) -> SandboxCommand {
-        self.sandbox.command(self.sandbox.path().join(name)).args(self.registry.words(args))
+        self.sandbox.command(self.sandbox.path().join(name)).args(self.registry.expand_names(args))
     }
 
     /// Runs the program by its link `manifest-tool`.
@@ -84,7 +84,7 @@ impl Fixture {
     }
 
     /// The path of a spec file with this content, in which each `@` begins a name in the registry.
-    pub(super) fn spec(&self, text: &str) -> String {
+    pub(super) fn write_spec(&self, text: &str) -> String {
         self.sandbox.write("list.yaml", self.expand(text)).display().to_string()
     }
 
@@ -94,7 +94,7 @@ impl Fixture {
     }
 
     /// The JSON that a successful run prints. The registry's record is of this run alone.
-    pub(super) fn json(&self, args: &[&str]) -> Value {
+    pub(super) fn run_recorded_json(&self, args: &[&str]) -> Value {
         serde_json::from_slice(&self.run_recorded(args).success().stdout).expect("JSON")
     }
 
@@ -145,19 +145,22 @@ impl Fixture {
     }
 
     /// The requests of the record, `METHOD PATH STATUS` each.
-    pub(super) fn requests(&self) -> Vec<String> {
+    pub(super) fn request_lines(&self) -> Vec<String> {
         self.registry.requests().iter().map(RecordedRequest::line).collect()
     }
 
     /// The same; the record is empty afterwards.
-    pub(super) fn take_requests(&self) -> Vec<String> {
-        let requests = self.requests();
-        self.registry.clear_requests();
+    pub(super) fn take_request_lines(&self) -> Vec<String> {
+        let requests = self.request_lines();
+        self.registry.clear_record();
         requests
     }
 
     /// The requests of the record that do not only read.
     pub(super) fn writes(&self) -> Vec<String> {
-        self.requests().into_iter().filter(|line| !line.starts_with("GET ") && !line.starts_with("HEAD ")).collect()
+        self.request_lines()
+            .into_iter()
+            .filter(|line| !line.starts_with("GET ") && !line.starts_with("HEAD "))
+            .collect()
     }
 }

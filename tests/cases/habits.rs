@@ -23,8 +23,8 @@ fn image(builder: fn() -> testkit::image::ImageBuilder, architecture: &str, laye
 }
 
 impl Fixture {
-    fn new(habits: impl FnOnce(Builder) -> Builder) -> Fixture {
-        let (with_habit, standard) = (habits(Registry::builder()).start(), Registry::start());
+    fn new(configure: impl FnOnce(Builder) -> Builder) -> Fixture {
+        let (with_habit, standard) = (configure(Registry::builder()).start(), Registry::start());
         for (registry, place) in [(&with_habit, "habit"), (&standard, "standard")] {
             for architecture in ["amd64", "arm64"] {
                 let layer = format!("{place} {architecture}");
@@ -36,13 +36,13 @@ impl Fixture {
     }
 
     /// A word of a command line: `@x` is x in the registry with the habit, `%x` is x in the other one.
-    fn word(&self, word: &str) -> String {
+    fn expand_word(&self, word: &str) -> String {
         full_name(word, &self.with_habit, &self.standard)
     }
 
     /// Runs a command line with blanks between its words.
     fn run(&self, line: &str) -> Output {
-        self.sandbox.command(OURS).args(line.split_whitespace().map(|word| self.word(word))).run()
+        self.sandbox.command(OURS).args(line.split_whitespace().map(|word| self.expand_word(word))).run()
     }
 
     /// A failure in these words, each with its hint; nothing on stdout.
@@ -82,8 +82,8 @@ impl Fixture {
 /// `METHOD path`, with what is different each time taken out, and sorted.
 fn request_lines(registry: &Registry) -> Vec<String> {
     let line = |request: &RecordedRequest| {
-        let path = request.path.split_once("/blobs/uploads/").filter(|(_, rest)| !rest.starts_with('?'));
-        let path = path.map_or(request.path.as_str(), |(before, _)| before);
+        let path = request.target.split_once("/blobs/uploads/").filter(|(_, rest)| !rest.starts_with('?'));
+        let path = path.map_or(request.target.as_str(), |(before, _)| before);
         format!("{} {path}", request.method)
     };
     let mut lines: Vec<String> = registry.requests().iter().map(line).collect();
@@ -121,11 +121,11 @@ fn a_mount_answered_with_an_upload_continues_as_upload() {
     let fixture = Fixture::new(|habits| habits.without_mounts().relative_locations());
     fixture.assert_works();
     let requests = fixture.with_habit.requests();
-    let mounts = requests.iter().filter(|request| request.path.contains("?mount=")).count();
-    assert!(mounts > 0 && requests.iter().all(|request| !request.path.contains("?mount=") || request.status == 202));
+    let mounts = requests.iter().filter(|request| request.target.contains("?mount=")).count();
+    assert!(mounts > 0 && requests.iter().all(|request| !request.target.contains("?mount=") || request.status == 202));
     // Every blob needs one POST only: the upload in the place of the mount is the one that is used.
     let from_here = requests.iter().filter(|request| request.line().starts_with("POST /v2/here/"));
-    assert!(from_here.clone().all(|request| request.path.contains("?mount=")) && from_here.count() > 0);
+    assert!(from_here.clone().all(|request| request.target.contains("?mount=")) && from_here.count() > 0);
 }
 
 #[test]
@@ -243,8 +243,8 @@ fn a_registry_that_refuses_an_image_format_causes_a_rebuild_hint() {
 fn a_login_is_sent_to_a_registry_that_hides_behind_404() {
     for auth in ["basic", "bearer"] {
         let fixture = Fixture::new(|habits| match auth {
-            "basic" => habits.basic("me", "pw").hides_from_all(),
-            _ => habits.bearer(Bearer::new().user("me", "pw")).hides_from_all(),
+            "basic" => habits.basic("me", "pw").hides_repositories_from_all(),
+            _ => habits.bearer(Bearer::new().user("me", "pw")).hides_repositories_from_all(),
         });
         // Nobody is told that there is something, and everybody what to do.
         let read = "check the name; if it is private, log in first with: docker login @";
@@ -260,19 +260,19 @@ fn a_login_is_sent_to_a_registry_that_hides_behind_404() {
                 .with_habit
                 .requests()
                 .iter()
-                .all(|request| !request.path.starts_with("/v2/ ") && request.status == 404)
+                .all(|request| !request.target.starts_with("/v2/ ") && request.status == 404)
         );
         // Whoever is logged in gets in, as with docker, which asks at the door first.
-        fixture.with_habit.clear_requests();
+        fixture.with_habit.clear_record();
         let login = serde_json::json!({"auths": {fixture.with_habit.host(): {"username": "me", "password": "pw"}}});
         fixture.sandbox.write_config(&login.to_string());
         fixture.assert_works();
-        let doors = |requests: &[RecordedRequest]| requests.iter().filter(|request| request.path == "/v2/").count();
-        fixture.with_habit.clear_requests();
+        let doors = |requests: &[RecordedRequest]| requests.iter().filter(|request| request.target == "/v2/").count();
+        fixture.with_habit.clear_record();
         let _ = fixture.run("create @two:1 @amd64:docker @arm64:docker").success();
         assert!(doors(&fixture.with_habit.requests()) <= 2, "{:#?}", request_lines(&fixture.with_habit));
         // What is really not there is a second question, not more.
-        fixture.with_habit.clear_requests();
+        fixture.with_habit.clear_record();
         fixture.assert_fails("inspect @amd64:none", "no such manifest: @/amd64:none", read);
         let lines: Vec<String> = fixture
             .with_habit
@@ -293,19 +293,19 @@ fn a_missing_manifest_costs_one_ping_if_there_is_a_login() {
     // Nor where it is another registry that somebody logged in to, or a configuration that is broken: nobody needs it.
     for config in [r#"{"auths": {"other.test": {}}, "credsStore": "none"}"#, "{ not JSON"] {
         fixture.sandbox.write_config(config);
-        fixture.with_habit.clear_requests();
+        fixture.with_habit.clear_record();
         assert_eq!(fixture.run("inspect @amd64:none").code, 1);
         assert_eq!(request_lines(&fixture.with_habit), ["GET /v2/amd64/manifests/none"], "{config}");
     }
     // One look, however many are missing.
     fixture.sandbox.write_config(&serde_json::json!({"auths": {fixture.standard.host(): {}}}).to_string());
     for jobs in ["1", "8"] {
-        fixture.standard.clear_requests();
+        fixture.standard.clear_record();
         assert_eq!(
             fixture.run(&format!("create @dst:1 %amd64:none %arm64:none %amd64:no %arm64:no --jobs {jobs}")).code,
             1
         );
-        let pings = fixture.standard.requests().iter().filter(|request| request.path == "/v2/").count();
+        let pings = fixture.standard.requests().iter().filter(|request| request.target == "/v2/").count();
         assert_eq!(pings, 1, "{jobs} jobs: {:#?}", request_lines(&fixture.standard));
     }
 }
@@ -327,8 +327,8 @@ fn no_helper_is_run_for_a_404_of_a_registry_that_asks_for_no_login() {
 
 #[test]
 fn an_insufficient_login_answered_with_404_gets_a_hint() {
-    let bearer = Bearer::new().user("me", "pw").omit_scope("repository:amd64");
-    let fixture = Fixture::new(|habits| habits.bearer(bearer).hides_from_authenticated());
+    let bearer = Bearer::new().user("me", "pw").never_grant_scope("repository:amd64");
+    let fixture = Fixture::new(|habits| habits.bearer(bearer).hides_repositories_from_authenticated());
     let login = serde_json::json!({"auths": {fixture.with_habit.host(): {"username": "me", "password": "pw"}}});
     fixture.sandbox.write_config(&login.to_string());
     let hint = "check the name; if it is private, log in first with: docker login @";

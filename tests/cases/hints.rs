@@ -20,7 +20,7 @@ fn hints(output: &Output) -> Vec<String> {
 fn registry_with_draft(sandbox: &Sandbox) -> Registry {
     let registry = Registry::start();
     registry.put_image("app", "amd64", &Image::docker().platform("linux", "amd64").build());
-    let _ = sandbox.command(OURS).args(registry.words(&["create", "@app:1", "@app:amd64"])).run().success();
+    let _ = sandbox.command(OURS).args(registry.expand_names(&["create", "@app:1", "@app:amd64"])).run().success();
     registry
 }
 
@@ -51,13 +51,13 @@ fn an_exceeded_quota_has_a_hint_of_its_own() {
     let body =
         r#"{"errors":[{"code":"DENIED","message":"adding 2 MiB will exceed the configured upper limit of 1 MiB"}]}"#;
     registry.add_fault(Rule::on("PUT", "/manifests/"), Fault::Status(403, body.to_owned(), vec![]));
-    let failed = sandbox.command(OURS).args(registry.words(&["push", "@app:1"])).run();
+    let failed = sandbox.command(OURS).args(registry.expand_names(&["push", "@app:1"])).run();
     let expected = format!("delete unused images from {}, or have the quota raised", registry.host());
     assert_eq!(hints(&failed), [expected], "{}", failed.err());
     // Any other 403 is about the account.
     registry.clear_faults();
     registry.add_fault(Rule::on("PUT", "/manifests/"), Fault::status(403));
-    let failed = sandbox.command(OURS).args(registry.words(&["push", "@app:1"])).run();
+    let failed = sandbox.command(OURS).args(registry.expand_names(&["push", "@app:1"])).run();
     assert!(failed.err().contains("the account that is logged in may not do this"), "{}", failed.err());
 }
 
@@ -66,13 +66,13 @@ fn a_body_that_is_too_large_has_another_hint_than_a_refused_form() {
     let sandbox = Sandbox::new();
     let registry = registry_with_draft(&sandbox);
     registry.add_fault(Rule::on("PUT", "/manifests/"), Fault::status(413));
-    let failed = sandbox.command(OURS).args(registry.words(&["push", "@app:1"])).run();
+    let failed = sandbox.command(OURS).args(registry.expand_names(&["push", "@app:1"])).run();
     let expected_hint =
         "the registry, or a proxy in front of it, accepts no body of this size; a manifest has 4 MiB at most";
     assert_eq!(hints(&failed), [expected_hint], "{}", failed.err());
     let large = format!(r#"{{"schemaVersion":2,"manifests":[],"x":"{}"}}"#, "x".repeat(5 << 20));
     registry.put_manifest("app", "large", "application/vnd.oci.image.index.v1+json", large.as_bytes());
-    let failed = sandbox.command(OURS).args(registry.words(&["inspect", "@app:large"])).run();
+    let failed = sandbox.command(OURS).args(registry.expand_names(&["inspect", "@app:large"])).run();
     let expected = "a manifest has 4 MiB at most, for docker and most registries: put what it lists into several lists";
     assert_eq!(hints(&failed), [expected], "{}", failed.err());
 }
@@ -83,7 +83,7 @@ fn a_byte_order_mark_in_config_json_has_a_hint() {
     let registry = Registry::builder().basic("me", "secret").start();
     registry.put_image("app", "1", &Image::docker().platform("linux", "amd64").build());
     let _ = sandbox.write_config("\u{feff}{\"auths\":{}}");
-    let failed = sandbox.command(OURS).args(registry.words(&["inspect", "@app:1"])).run();
+    let failed = sandbox.command(OURS).args(registry.expand_names(&["inspect", "@app:1"])).run();
     let expected = "config.json begins with a byte order mark (BOM): save it as UTF-8 without one";
     assert_eq!(hints(&failed), [expected], "{}", failed.err());
 }
@@ -93,7 +93,8 @@ fn a_digest_that_the_tag_no_longer_has_gets_a_hint_at_the_tag() {
     let sandbox = Sandbox::new();
     let registry = registry_with_draft(&sandbox);
     let stale_digest = sha256(b"what the tag had once");
-    let failed = sandbox.command(OURS).args(registry.words(&["inspect", &format!("@app:amd64@{stale_digest}")])).run();
+    let failed =
+        sandbox.command(OURS).args(registry.expand_names(&["inspect", &format!("@app:amd64@{stale_digest}")])).run();
     let name = registry.name("app");
     let expected = format!(
         "the tag may have moved: use {name}:amd64 for the current manifest, or {name}@{stale_digest} for that one"
@@ -106,7 +107,7 @@ fn hints_name_no_file_that_is_never_opened() {
     let registry = Registry::builder().tls(self_signed_ca(&["127.0.0.1"]).server_config(None)).start();
     registry.put_image("app", "1", &Image::docker().platform("linux", "amd64").build());
     let sandbox = Sandbox::new();
-    let failed = sandbox.command(OURS).args(registry.words(&["inspect", "@app:1"])).run();
+    let failed = sandbox.command(OURS).args(registry.expand_names(&["inspect", "@app:1"])).run();
     let expected = "name the authority's certificate in SSL_CERT_FILE, or add --insecure to skip the check";
     assert_eq!(hints(&failed), [expected], "{}", failed.err());
     assert!(!failed.err().contains("certs.d"), "{}", failed.err());
@@ -131,7 +132,7 @@ fn a_file_in_place_of_dockers_directory_has_a_hint() {
         sandbox.unset("DOCKER_CONFIG");
         sandbox.set(variable, &file);
         for command in [&["ls"][..], &["create", "@app:1", "@app:amd64"], &["rm", "--all"]] {
-            let failed = sandbox.command(OURS).args(registry.words(command)).run();
+            let failed = sandbox.command(OURS).args(registry.expand_names(command)).run();
             assert_eq!(hints(&failed), [expected.as_str()], "{variable}: {}", failed.err());
         }
     }

@@ -203,7 +203,7 @@ fn ten_million_tags_are_refused() {
     let page = |tags: usize| format!("{{\"tags\":[{}]}}", repeated("\"a\"", tags));
     let next = |n: usize| ("Link".to_owned(), format!("</v2/app/tags/list?n={n}>; rel=\"next\""));
     let fixture = Fixture::new();
-    let tags = || fixture.registry.tags(reference(&format!("{}/app:1", registry.host())).repository());
+    let tags = || fixture.client.tags(reference(&format!("{}/app:1", registry.host())).repository());
     for (count, words) in [(VALUES, "16777216 bytes"), (3_000_000, "more than 500000 values")] {
         registry.clear_faults();
         registry.add_fault(Rule::on("GET", "tags/list").always(), Fault::Status(200, page(count), vec![]));

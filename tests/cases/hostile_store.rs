@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use testkit::image::Image;
 use testkit::loopback::Registry;
-use testkit::sandbox::{Output, Sandbox, SandboxCommand, tree};
-use testkit::skip::not_possible_here;
+use testkit::sandbox::{Output, Sandbox, SandboxCommand, tree_without_root_dot_names};
+use testkit::skip::skipped_unsupported;
 
 use super::OURS;
 
@@ -72,20 +72,20 @@ impl Fixture {
             fixture.registry.put_image("app", &number.to_string(), &image);
         }
         let _ = fixture.ours(&["create", "{LIST}", "{HOST}/app:0", "{HOST}/app:1"]).run().success();
-        fixture.leave_staged_file();
+        fixture.leave_staging_directory();
         fixture
     }
 
     /// As a killed holder of the lock leaves it; the next holder clears it.
-    fn leave_staged_file(&self) {
+    fn leave_staging_directory(&self) {
         fs::create_dir_all(self.path(".docker-manifest/staging/{L}")).expect("a staging directory");
     }
 
     fn ours(&self, args: &[&str]) -> SandboxCommand {
-        self.sandbox.command(OURS).args(self.words(args)).time_limit(TIME_LIMIT)
+        self.sandbox.command(OURS).args(self.expand_args(args)).time_limit(TIME_LIMIT)
     }
 
-    fn words(&self, args: &[&str]) -> Vec<String> {
+    fn expand_args(&self, args: &[&str]) -> Vec<String> {
         let host = self.registry.host();
         args.iter().map(|word| word.replace("{LIST}", "{HOST}/list:1").replace("{HOST}", &host)).collect()
     }
@@ -144,7 +144,7 @@ fn check_refused(output: &Output, path: &Path, found: &str) -> Result<(), String
 #[allow(clippy::print_stdout, reason = "the counts are part of the test's output")]
 fn foreign_file_types_are_refused_everywhere_in_the_store() {
     let fixture = Fixture::new();
-    let kept = tree(&fixture.sandbox.store());
+    let kept = tree_without_root_dot_names(&fixture.sandbox.store());
     let (mut tried, mut wrong) = (0, Vec::new());
     for place in &PLACES {
         let path = fixture.path(place.path);
@@ -152,14 +152,14 @@ fn foreign_file_types_are_refused_everywhere_in_the_store() {
             REPLACEMENTS.iter().filter(|(thing, _)| *thing != if place.directory { "directory" } else { "file" })
         {
             let aside = fixture.sandbox.path().join("aside");
-            fixture.leave_staged_file();
+            fixture.leave_staging_directory();
             if fs::rename(&path, &aside).is_err() {
                 // Nothing belongs there: a link leads to an entry like any other.
                 fs::copy(fixture.path("{L}/{E}"), &aside).expect("a copy");
             }
             let is_made = put(thing, &path, &aside).is_some();
             if !is_made {
-                not_possible_here(&format!("a {thing} in the store"), "it cannot be made here");
+                skipped_unsupported(&format!("a {thing} in the store"), "it cannot be made here");
             }
             let before = fs::symlink_metadata(&path).map(|metadata| metadata.ino()).ok();
             let genuine = if aside.is_file() { fs::read(&aside).ok() } else { None };
@@ -182,7 +182,12 @@ fn foreign_file_types_are_refused_everywhere_in_the_store() {
                 "{L}/zzz" => remove(&aside),
                 _ => fs::rename(&aside, &path).expect("the genuine one comes back"),
             }
-            assert_eq!(tree(&fixture.sandbox.store()), kept, "{} as a {thing}: the draft was changed", place.path);
+            assert_eq!(
+                tree_without_root_dot_names(&fixture.sandbox.store()),
+                kept,
+                "{} as a {thing}: the draft was changed",
+                place.path
+            );
         }
     }
     println!("{tried} commands met something that does not belong");

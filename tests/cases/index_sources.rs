@@ -23,8 +23,8 @@ fn image(architecture: &str, content: &str) -> Image {
     Image::oci().platform("linux", architecture).layer(content).build()
 }
 
-fn sorted(digests: &[&Image]) -> Vec<String> {
-    let mut digests: Vec<String> = digests.iter().map(|image| image.digest()).collect();
+fn sorted(images: &[&Image]) -> Vec<String> {
+    let mut digests: Vec<String> = images.iter().map(|image| image.digest()).collect();
     digests.sort();
     digests
 }
@@ -33,14 +33,19 @@ fn sorted(digests: &[&Image]) -> Vec<String> {
 fn an_index_is_taken_apart_and_its_attestations_come_along() {
     let fixture = Fixture::new();
     let (amd64, arm64) = (image("amd64", "a"), image("arm64", "b"));
-    let index =
-        Index::oci().image(&amd64).image(&arm64).attestation(&amd64).attestation(&arm64).annotation("k", "v").build();
+    let index = Index::oci()
+        .image(&amd64)
+        .image(&arm64)
+        .attestation_of(&amd64)
+        .attestation_of(&arm64)
+        .annotation("k", "v")
+        .build();
     fixture.registry.put_index("app", "multi", &index);
-    fixture.registry.clear_requests();
+    fixture.registry.clear_record();
     let created = fixture.run(&["create", "@app:1", "@app:multi"]).success();
     assert_eq!(created.out(), format!("Created manifest list {}\n", fixture.name("app:1")));
     // One request for the index and one for each child: the index says what they run on.
-    assert_eq!(fixture.take_requests().len(), 5);
+    assert_eq!(fixture.take_request_lines().len(), 5);
     let all: Vec<&Image> = index.images.iter().collect();
     assert_eq!(fixture.sorted_digests("@app:1"), sorted(&all));
     let attesting: Vec<_> =
@@ -70,13 +75,14 @@ fn a_list_can_be_imported_under_its_own_name() {
 fn platforms_are_picked_and_attestations_dropped() {
     let fixture = Fixture::new();
     let (amd64, arm64, s390x) = (image("amd64", "a"), image("arm64", "b"), image("s390x", "c"));
-    let index = Index::oci().image(&amd64).image(&arm64).image(&s390x).attestation(&amd64).attestation(&s390x).build();
+    let index =
+        Index::oci().image(&amd64).image(&arm64).image(&s390x).attestation_of(&amd64).attestation_of(&s390x).build();
     fixture.registry.put_index("app", "multi", &index);
-    fixture.registry.clear_requests();
+    fixture.registry.clear_record();
     let flags = ["create", "--platform", "linux/amd64,linux/aarch64", "@app:1", "@app:multi"];
     let _ = fixture.run(&flags).success();
     assert_eq!(fixture.sorted_digests("@app:1"), sorted(&[&amd64, &arm64, &index.images[3]]));
-    assert_eq!(fixture.take_requests().len(), 4, "what is not picked is not fetched");
+    assert_eq!(fixture.take_request_lines().len(), 4, "what is not picked is not fetched");
     let _ = fixture.run(&["create", "--attestations=drop", "@app:2", "@app:multi"]).success();
     assert_eq!(fixture.sorted_digests("@app:2"), sorted(&[&amd64, &arm64, &s390x]));
     let refused = fixture.run(&["create", "@app:3", "@app:multi", "--platform", "linux/riscv64"]);
@@ -98,9 +104,9 @@ fn amend_refresh_follows_a_moved_tag_and_keeps_the_users_changes() {
     let _ = fixture.run(&["create", "@app:1", "@app:arm", "@app:amd"]).success();
     let _ = fixture.run(&["annotate", "@app:1", "@app:arm", "--variant", "v8", "--annotation", "k=v"]).success();
     fixture.registry.put_image("app", "arm", &new);
-    fixture.registry.clear_requests();
+    fixture.registry.clear_record();
     let offline = fixture.run(&["create", "--amend", "--offline", "@app:1", "@app:arm"]).success();
-    assert_eq!((offline.err(), fixture.take_requests()), (String::new(), Vec::new()));
+    assert_eq!((offline.err(), fixture.take_request_lines()), (String::new(), Vec::new()));
     let amended = fixture.run(&["create", "--amend", "@app:1", "@app:arm", "@app:amd"]).success();
     let moved = format!("{} moved: {} → {}\n", fixture.name("app:arm"), old.digest(), new.digest());
     assert_eq!(amended.err(), moved);
@@ -108,24 +114,24 @@ fn amend_refresh_follows_a_moved_tag_and_keeps_the_users_changes() {
     let line = lines.iter().find(|line| text(&line["digest"]) == new.digest()).expect("the new image");
     assert_eq!((text(&line["platform"]["variant"]), text(&line["annotations"]["k"])), ("v8".into(), "v".into()));
     assert_eq!(lines.len(), 2);
-    fixture.registry.clear_requests();
+    fixture.registry.clear_record();
     let repeated = fixture.run(&["create", "--amend", "@app:1", "@app:arm", "@app:amd"]).success();
     assert_eq!(repeated.err(), "");
     // A look at each tag, and no configuration.
-    assert_eq!(fixture.take_requests().len(), 2);
+    assert_eq!(fixture.take_request_lines().len(), 2);
 }
 
 #[test]
 fn an_index_that_moved_takes_its_images_and_attestations_with_it() {
     let fixture = Fixture::new();
     let (amd64, arm64) = (image("amd64", "a"), image("arm64", "b"));
-    let first = Index::oci().image(&amd64).image(&arm64).attestation(&amd64).attestation(&arm64).build();
+    let first = Index::oci().image(&amd64).image(&arm64).attestation_of(&amd64).attestation_of(&arm64).build();
     fixture.registry.put_index("app", "multi", &first);
     let _ = fixture.run(&["create", "@app:1", "@app:multi"]).success();
     let annotated = fixture.name(&format!("app@{}", amd64.digest()));
     let _ = fixture.run(&["annotate", "@app:1", &annotated, "--os-version", "9"]).success();
     let amd64 = image("amd64", "a, rebuilt");
-    let second = Index::oci().image(&amd64).image(&arm64).attestation(&amd64).attestation(&arm64).build();
+    let second = Index::oci().image(&amd64).image(&arm64).attestation_of(&amd64).attestation_of(&arm64).build();
     fixture.registry.put_index("app", "multi", &second);
     let amended = fixture.run(&["create", "--amend", "@app:1", "@app:multi"]).success();
     assert_eq!(
@@ -137,9 +143,9 @@ fn an_index_that_moved_takes_its_images_and_attestations_with_it() {
     let lines = fixture.entries("@app:1");
     let line = lines.iter().find(|line| text(&line["digest"]) == amd64.digest()).expect("the new image");
     assert_eq!(text(&line["platform"]["os.version"]), "9");
-    fixture.registry.clear_requests();
+    fixture.registry.clear_record();
     let _ = fixture.run(&["create", "--amend", "@app:1", "@app:multi"]).success();
-    assert_eq!(fixture.take_requests().len(), 1, "what the draft has is not fetched again");
+    assert_eq!(fixture.take_request_lines().len(), 1, "what the draft has is not fetched again");
 }
 
 #[test]
@@ -173,7 +179,7 @@ fn debug_after_the_verb_shows_the_requests() {
 fn images_are_added_and_removed_one_by_one() {
     let fixture = Fixture::new();
     let (amd64, arm64) = (image("amd64", "a"), image("arm64", "b"));
-    let index = Index::oci().image(&amd64).image(&arm64).attestation(&arm64).build();
+    let index = Index::oci().image(&amd64).image(&arm64).attestation_of(&arm64).build();
     fixture.registry.put_index("app", "multi", &index);
     fixture.registry.put_image("app", "s390x", &image("s390x", "c"));
     let refused = fixture.run(&["add", "@app:1", "@app:s390x"]);

@@ -19,7 +19,7 @@ impl Fixture {
             .image(&images[0])
             .image(&images[1])
             .image(&images[0])
-            .attestation(&images[0])
+            .attestation_of(&images[0])
             .index_with(&inner, Value::Null, &[])
             .build();
         let fixture = Fixture::new();
@@ -47,10 +47,10 @@ impl Fixture {
 }
 
 /// Whether each entry is marked, at any depth, by its digest's first digits.
-fn collect_marks(value: &Value, digests: &mut Vec<(String, Value)>) {
+fn collect_missing(value: &Value, found: &mut Vec<(String, Value)>) {
     for entry in value["platforms"].as_array().into_iter().flatten() {
-        digests.push((entry["digest"].as_str().expect("a digest").to_owned(), entry["missing"].clone()));
-        collect_marks(entry, digests);
+        found.push((entry["digest"].as_str().expect("a digest").to_owned(), entry["missing"].clone()));
+        collect_missing(entry, found);
     }
 }
 
@@ -62,7 +62,7 @@ fn inspect_check_requests_each_image_once_and_marks_missing_ones() {
     assert_eq!(fixture.count_gets_and_heads(), (2, 5));
     let shown: Value = serde_json::from_slice(&shown.stdout).expect("JSON");
     let mut marked = Vec::new();
-    collect_marks(&shown, &mut marked);
+    collect_missing(&shown, &mut marked);
     let marks_of = |image: &Image| -> Vec<&Value> {
         marked.iter().filter(|(digest, _)| *digest == image.digest()).map(|(_, mark)| mark).collect()
     };
@@ -118,7 +118,7 @@ fn inspect_check_does_not_report_images_of_a_failing_registry_as_missing() {
     assert_eq!((failed.code, failed.out()), (1, String::new()), "{}", failed.err());
     fixture.registry.clear_faults();
     // One that fails once is asked again.
-    fixture.registry.add_fault(Rule::on("HEAD", &path).times(1), Fault::status(503));
+    fixture.registry.add_fault(Rule::on("HEAD", &path).first_n(1), Fault::status(503));
     let shown = fixture.inspect(&["--check", "--format", "json", "--retries", "1"]).success();
     assert_eq!(shown.out().matches("\"missing\": true").count(), 3, "{}", shown.out());
     assert_eq!(fixture.count_gets_and_heads(), (2, 6));

@@ -26,12 +26,12 @@ impl Fixture {
     }
 
     /// What the program prints, with `R` in place of the registry's host.
-    fn run_text(&self, args: &[&str]) -> String {
+    fn run_masking_host(&self, args: &[&str]) -> String {
         self.run_recorded(args).success().out().replace(&self.registry.host(), "R")
     }
 
     fn config_requests(&self) -> usize {
-        self.requests().iter().filter(|line| line.contains("/blobs/")).count()
+        self.request_lines().iter().filter(|line| line.contains("/blobs/")).count()
     }
 }
 
@@ -49,10 +49,10 @@ fn inspect_shows_a_remote_index_completely() {
     let image = buildx_image("linux/amd64");
     let index = Index::oci().image(&image).artifact_type("x/y").subject(&image).annotation("k", "<v>").build();
     fixture.registry.put_index("app", "1", &index);
-    let shown: Value = fixture.json(&["inspect", "@app:1"]);
+    let shown: Value = fixture.run_recorded_json(&["inspect", "@app:1"]);
     assert_eq!(shown, serde_json::from_slice::<Value>(&index.manifest).unwrap());
     assert_eq!(keys(&shown), ["schemaVersion", "mediaType", "artifactType", "manifests", "subject", "annotations"]);
-    assert_eq!(fixture.requests().len(), 1);
+    assert_eq!(fixture.request_lines().len(), 1);
 }
 
 #[test]
@@ -60,10 +60,10 @@ fn inspect_raw_prints_the_bytes_and_nothing_else() {
     let (fixture, index) = Fixture::with_index();
     let shown = fixture.run_recorded(&["inspect", "--raw", "@app:1"]).success();
     assert_eq!(text(&shown.stdout), text(&index.manifest));
-    assert_eq!(fixture.requests().len(), 1);
+    assert_eq!(fixture.request_lines().len(), 1);
     let child = fixture.run_recorded(&["inspect", "--raw", "--platform", "linux/arm64", "@app:1"]).success();
     assert_eq!(text(&child.stdout), text(&index.images[1].manifest));
-    assert_eq!(fixture.requests().len(), 2);
+    assert_eq!(fixture.request_lines().len(), 2);
     let _ = fixture.run_recorded(&["create", "@list:1", "@app:1"]).success();
     let draft = fixture.run_recorded(&["inspect", "--raw", "@list:1"]).success();
     let _ = fixture.run_recorded(&["push", "@list:1"]).success();
@@ -71,27 +71,30 @@ fn inspect_raw_prints_the_bytes_and_nothing_else() {
     assert_eq!(text(&draft.stdout), text(&pushed));
     let entry = fixture.name(&format!("app@{}", index.images[0].digest()));
     let entry = fixture.run_recorded(&["inspect", "--raw", "@list:1", &entry]).success();
-    assert_eq!((text(&entry.stdout), fixture.requests()), (text(&index.images[0].manifest), vec![]));
+    assert_eq!((text(&entry.stdout), fixture.request_lines()), (text(&index.images[0].manifest), vec![]));
 }
 
 #[test]
 fn inspect_platform_shows_the_child_as_an_image() {
     let (fixture, index) = Fixture::with_index();
-    let shown = fixture.json(&["inspect", "--platform", "linux/amd64", "@app:1"]);
+    let shown = fixture.run_recorded_json(&["inspect", "--platform", "linux/amd64", "@app:1"]);
     assert_eq!(shown, serde_json::from_slice::<Value>(&index.images[0].manifest).unwrap());
     let digest = index.images[0].digest();
-    assert_eq!(fixture.requests(), ["GET /v2/app/manifests/1 200", &format!("GET /v2/app/manifests/{digest} 200")]);
-    let entry = fixture.json(&["inspect", "-v", "--platform", "linux/amd64", "@app:1"]);
-    assert_eq!(fixture.requests().len(), 2);
+    assert_eq!(
+        fixture.request_lines(),
+        ["GET /v2/app/manifests/1 200", &format!("GET /v2/app/manifests/{digest} 200")]
+    );
+    let entry = fixture.run_recorded_json(&["inspect", "-v", "--platform", "linux/amd64", "@app:1"]);
+    assert_eq!(fixture.request_lines().len(), 2);
     assert_eq!(entry["Ref"], fixture.name(&format!("app@{digest}")));
     assert_eq!(entry["Descriptor"]["platform"], json!({"architecture": "amd64", "os": "linux"}));
-    let printed = fixture.json(&["inspect", "--format", "json", "--platform", "linux/x86_64", "@app:1"]);
+    let printed = fixture.run_recorded_json(&["inspect", "--format", "json", "--platform", "linux/x86_64", "@app:1"]);
     assert_eq!((printed["platform"].as_str(), printed["requests"].as_u64()), (Some("linux/amd64"), Some(2)));
     // An image is asked what it runs on, once.
     fixture.registry.put_image("one", "1", &buildx_image("linux/amd64"));
     for more in [&[][..], &["-v"], &["--format", "json"], &["--format", "table"], &["--format", "tree"]] {
         let _ = fixture.run_recorded(&[&["inspect", "--platform", "linux/amd64", "@one:1"], more].concat()).success();
-        assert_eq!((fixture.requests().len(), fixture.config_requests()), (2, 1), "{more:?}");
+        assert_eq!((fixture.request_lines().len(), fixture.config_requests()), (2, 1), "{more:?}");
     }
     let refused = fixture.run_recorded(&["inspect", "--platform", "linux/arm64", "@one:1"]);
     assert_eq!(refused.first_err_line(), format!("no image for linux/arm64 in {}", fixture.name("one:1")));
@@ -135,7 +138,7 @@ fn inspect_platform_searches_nested_indexes() {
     for (platform, requests, configs) in [("linux/amd64", 2, 0), ("linux/ppc64le", 6, 1), ("linux/s390x", 6, 1)] {
         let shown = fixture.run_recorded(&["inspect", "--raw", "--platform", platform, "@app:1"]).success();
         assert_eq!(text(&shown.stdout), text(&buildx_image(platform).manifest), "{platform}");
-        assert_eq!((fixture.requests().len(), fixture.config_requests()), (requests, configs), "{platform}");
+        assert_eq!((fixture.request_lines().len(), fixture.config_requests()), (requests, configs), "{platform}");
     }
     let refused = fixture.run_recorded(&["inspect", "--platform", "linux/arm64", "@app:1"]);
     assert!(refused.err().contains("available: linux/amd64, linux/ppc64le, linux/s390x"), "{}", refused.err());
@@ -148,9 +151,9 @@ fn verbose_inspect_shows_the_images_of_a_nested_index() {
     let inner = Index::oci().image(&image("linux/s390x")).image(&image("linux/arm64")).build();
     let outer = Index::oci().image(&image("linux/amd64")).index(&inner).image(&image("linux/s390x")).build();
     fixture.registry.put_index("app", "1", &outer);
-    let entries = fixture.json(&["inspect", "-v", "@app:1"]);
+    let entries = fixture.run_recorded_json(&["inspect", "-v", "@app:1"]);
     // The outer one, two images and the inner one, and what only that has.
-    assert_eq!((fixture.requests().len(), fixture.config_requests()), (5, 0));
+    assert_eq!((fixture.request_lines().len(), fixture.config_requests()), (5, 0));
     let architectures: Vec<&str> = entries
         .as_array()
         .expect("entries")
@@ -164,14 +167,14 @@ fn verbose_inspect_shows_the_images_of_a_nested_index() {
 #[test]
 fn inspect_local_and_remote_select_draft_or_registry() {
     let (fixture, index) = Fixture::with_draft();
-    let first = fixture.json(&["inspect", "@app:1"]);
-    assert_eq!((first["manifests"].as_array().unwrap().len(), fixture.requests()), (1, vec![]));
-    assert_eq!(fixture.json(&["inspect", "--local", "@app:1"]), first);
+    let first = fixture.run_recorded_json(&["inspect", "@app:1"]);
+    assert_eq!((first["manifests"].as_array().unwrap().len(), fixture.request_lines()), (1, vec![]));
+    assert_eq!(fixture.run_recorded_json(&["inspect", "--local", "@app:1"]), first);
     let served = fixture.run_recorded(&["inspect", "--remote", "--raw", "@app:1"]).success();
     assert_eq!(text(&served.stdout), text(&index.manifest));
     fixture.registry.put_index("app", "2", &index);
     let refused = fixture.run_recorded(&["inspect", "--local", "@app:2"]);
-    assert_eq!((refused.code, fixture.requests()), (1, vec![]));
+    assert_eq!((refused.code, fixture.request_lines()), (1, vec![]));
     assert_eq!(refused.first_err_line(), format!("No such manifest: {}", fixture.name("app:2")));
     let refused = fixture.run_recorded(&["inspect", "--local", "--remote", "@app:1"]);
     assert_eq!((refused.code, refused.first_err_line()), (125, "conflicting flags: --local and --remote".to_owned()));
@@ -190,8 +193,8 @@ fn inspect_local_and_remote_select_draft_or_registry() {
 #[test]
 fn json_of_a_remote_index_is_one_request() {
     let (fixture, index) = Fixture::with_index();
-    let printed = fixture.json(&["inspect", "--format", "json", "@app:1"]);
-    assert_eq!(fixture.requests().len(), 1);
+    let printed = fixture.run_recorded_json(&["inspect", "--format", "json", "@app:1"]);
+    assert_eq!(fixture.request_lines().len(), 1);
     assert_eq!(keys(&printed), ["reference", "digest", "size", "mediaType", "local", "platforms", "tags", "requests"]);
     assert_eq!(printed["digest"], index.digest());
     assert_eq!(
@@ -207,8 +210,8 @@ fn json_of_a_remote_index_is_one_request() {
     });
     assert_eq!(printed["platforms"][1], expected);
     assert_eq!(printed["platforms"][2]["attests"], index.images[0].digest());
-    let deep = fixture.json(&["inspect", "-v", "--format", "json", "@app:1"]);
-    assert_eq!((fixture.requests().len(), deep["requests"].as_u64()), (5, Some(5)));
+    let deep = fixture.run_recorded_json(&["inspect", "-v", "--format", "json", "@app:1"]);
+    assert_eq!((fixture.request_lines().len(), deep["requests"].as_u64()), (5, Some(5)));
     let layers = deep["platforms"][1]["layers"].as_array().expect("layers");
     let size: usize = arm64.blobs().iter().map(|blob| blob.len()).sum();
     assert_eq!((layers.len(), &deep["platforms"][1]["totalSize"]), (2, &json!(size)));
@@ -219,20 +222,20 @@ fn json_of_a_remote_index_is_one_request() {
 #[test]
 fn json_uses_the_same_words_for_drafts_and_images() {
     let (fixture, index) = Fixture::with_index();
-    let printed = fixture.json(&["create", "--format", "json", "@list:1", "@app:1"]);
+    let printed = fixture.run_recorded_json(&["create", "--format", "json", "@list:1", "@app:1"]);
     assert_eq!((&printed["local"], &printed["requests"]), (&json!(true), &json!(5)));
-    let shown = fixture.json(&["inspect", "--format", "json", "@list:1"]);
-    assert_eq!((&shown["requests"], fixture.requests()), (&json!(0), vec![]));
+    let shown = fixture.run_recorded_json(&["inspect", "--format", "json", "@list:1"]);
+    assert_eq!((&shown["requests"], fixture.request_lines()), (&json!(0), vec![]));
     for member in ["reference", "digest", "size", "mediaType", "local", "platforms"] {
         assert_eq!(printed[member], shown[member], "{member}");
     }
     let source = fixture.name(&format!("app:1@{}", index.digest()));
     assert_eq!((&shown["platforms"][0]["source"], shown["platforms"].as_array().unwrap().len()), (&json!(source), 4));
     let _ = fixture.run_recorded(&["push", "@list:1"]).success();
-    let remote = fixture.json(&["inspect", "--remote", "--format", "json", "@list:1"]);
+    let remote = fixture.run_recorded_json(&["inspect", "--remote", "--format", "json", "@list:1"]);
     assert_eq!(remote["digest"], shown["digest"]);
     fixture.registry.put_image("one", "1", &buildx_image("linux/amd64"));
-    let first = fixture.json(&["inspect", "--format", "json", "@one:1"]);
+    let first = fixture.run_recorded_json(&["inspect", "--format", "json", "@one:1"]);
     let expected = [
         "reference",
         "digest",
@@ -247,15 +250,15 @@ fn json_uses_the_same_words_for_drafts_and_images() {
         "tags",
         "requests",
     ];
-    assert_eq!((keys(&first), fixture.requests().len()), (expected.to_vec(), 2));
+    assert_eq!((keys(&first), fixture.request_lines().len()), (expected.to_vec(), 2));
     let entry = fixture.name(&format!("app@{}", index.images[2].digest()));
-    let entry = fixture.json(&["inspect", "--format", "json", "@list:1", &entry]);
+    let entry = fixture.run_recorded_json(&["inspect", "--format", "json", "@list:1", &entry]);
     assert_eq!((&entry["digest"], &entry["local"]), (&json!(index.images[2].digest()), &json!(true)));
 }
 
 /// The digests of a draft's lines in the list that it becomes.
-fn preview_digests(fixture: &Fixture, list: &str) -> Value {
-    let list: Value = serde_json::from_str(&fixture.run_text(&["inspect", list])).expect("JSON");
+fn draft_digests(fixture: &Fixture, list: &str) -> Value {
+    let list: Value = serde_json::from_str(&fixture.run_masking_host(&["inspect", list])).expect("JSON");
     list["manifests"].as_array().expect("entries").iter().map(|line| line["digest"].clone()).collect()
 }
 
@@ -265,14 +268,14 @@ fn json_of_a_draft_has_the_order_of_the_list() {
     let index = buildx_index(&["linux/amd64", "linux/arm64", "linux/s390x"]);
     fixture.registry.put_index("app", "1", &index);
     let json = [
-        fixture.json(&["create", "--format", "json", "@l:1", "@app:1"]),
-        fixture.json(&["ls", "--format", "json"])[0].clone(),
-        fixture.json(&["inspect", "--local", "--format", "json", "@l:1"]),
+        fixture.run_recorded_json(&["create", "--format", "json", "@l:1", "@app:1"]),
+        fixture.run_recorded_json(&["ls", "--format", "json"])[0].clone(),
+        fixture.run_recorded_json(&["inspect", "--local", "--format", "json", "@l:1"]),
     ];
     for json in json {
         let entries = json["platforms"].as_array().expect("platforms").clone();
         let digests: Value = entries.iter().map(|line| line["digest"].clone()).collect();
-        assert_eq!(digests, preview_digests(&fixture, "@l:1"), "{json}");
+        assert_eq!(digests, draft_digests(&fixture, "@l:1"), "{json}");
         let attests: Vec<bool> = entries.iter().map(|line| line.get("attests").is_some()).collect();
         assert_eq!(attests, [false, false, false, true, true, true], "{json}");
     }
@@ -294,13 +297,14 @@ fn the_printed_digest_of_a_draft_is_the_digest_that_push_publishes() {
     let _ = fixture.run_recorded(&["create", "@app:1", "@app:amd"]).success();
     let printed = || {
         let raw = fixture.run_recorded(&["inspect", "--local", "--raw", "@app:1"]).success().stdout;
-        let json = fixture.json(&["inspect", "--local", "--format", "json", "@app:1"]);
+        let json = fixture.run_recorded_json(&["inspect", "--local", "--format", "json", "@app:1"]);
         assert_eq!(json["digest"], testkit::image::sha256(&raw));
-        assert_eq!(fixture.json(&["ls", "--format", "json"])[0]["digest"], json["digest"]);
+        assert_eq!(fixture.run_recorded_json(&["ls", "--format", "json"])[0]["digest"], json["digest"]);
         json
     };
-    let pushed =
-        |flags: &[&str]| -> Value { fixture.json(&[&["push", "--format", "json"], flags, &["@app:1"]].concat()) };
+    let pushed = |flags: &[&str]| -> Value {
+        fixture.run_recorded_json(&[&["push", "--format", "json"], flags, &["@app:1"]].concat())
+    };
     assert_eq!(printed()["digest"], pushed(&[])["digest"]);
     let _ = fixture.run_recorded(&["annotate", "@app:1", "--annotation", "k=v"]).success();
     assert_eq!(printed()["mediaType"], OCI_INDEX);
@@ -326,16 +330,16 @@ const TABLE_VERBOSE: &str = include_str!("../fixtures/inspect/table-verbose.txt"
 #[test]
 fn a_table_lists_attestations_with_their_image() {
     let (fixture, index) = Fixture::with_index();
-    assert_eq!(fixture.run_text(&["inspect", "--format", "table", "@app:1"]), TABLE);
-    assert_eq!(fixture.requests().len(), 1);
-    assert_eq!(fixture.run_text(&["inspect", "-v", "--format", "table", "@app:1"]), TABLE_VERBOSE);
-    assert_eq!(fixture.requests().len(), 5);
+    assert_eq!(fixture.run_masking_host(&["inspect", "--format", "table", "@app:1"]), TABLE);
+    assert_eq!(fixture.request_lines().len(), 1);
+    assert_eq!(fixture.run_masking_host(&["inspect", "-v", "--format", "table", "@app:1"]), TABLE_VERBOSE);
+    assert_eq!(fixture.request_lines().len(), 5);
     // The same rows for a draft with no request, in the order of its names.
     let _ = fixture.run_recorded(&["create", "@list:1", "@app:1"]).success();
-    let draft = fixture.run_text(&["inspect", "-v", "--format", "table", "@list:1"]);
+    let draft = fixture.run_masking_host(&["inspect", "-v", "--format", "table", "@list:1"]);
     let (head, draft) = draft.split_once("\n\n").expect("a head");
     assert!(head.starts_with("draft  R/list:1  sha256:") && head.lines().count() == 1, "{head}");
-    assert_eq!(fixture.requests(), [""; 0]);
+    assert_eq!(fixture.request_lines(), [""; 0]);
     let sorted = |text: &str| {
         let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
         lines.sort();
@@ -347,7 +351,7 @@ fn a_table_lists_attestations_with_their_image() {
         let [image, attestation] = [image, attestation].map(|number: usize| index.images[number].digest());
         assert_eq!(position(&attestation), position(&image) + 1, "{draft}");
     }
-    let image = fixture.run_text(&["inspect", "--format", "table", "--platform", "linux/amd64", "@app:1"]);
+    let image = fixture.run_masking_host(&["inspect", "--format", "table", "--platform", "linux/amd64", "@app:1"]);
     let cells =
         |text: &str| text.lines().nth(1).map(|row| row.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
     assert_eq!(cells(&image), cells(TABLE));
@@ -358,17 +362,17 @@ const TREE: &str = include_str!("../fixtures/inspect/tree.txt");
 #[test]
 fn a_verbose_tree_shows_the_layers() {
     let (mut fixture, index) = Fixture::with_index();
-    let ascii = fixture.run_text(&["inspect", "--format", "tree", "@app:1"]);
-    assert_eq!(fixture.requests().len(), 5, "the index and each child once");
+    let ascii = fixture.run_masking_host(&["inspect", "--format", "tree", "@app:1"]);
+    assert_eq!(fixture.request_lines().len(), 5, "the index and each child once");
     fixture.sandbox.set("LANG", "C.UTF-8");
-    let unicode = fixture.run_text(&["inspect", "--format", "tree", "@app:1"]);
+    let unicode = fixture.run_masking_host(&["inspect", "--format", "tree", "@app:1"]);
     assert_eq!(unicode, TREE);
     let strokes = |text: &str| text.replace("├─", "|-").replace("└─", "`-").replace('│', "|");
     assert_eq!(ascii, strokes(TREE));
     // A draft of the same images says the same with no request, in the order of its names.
     let _ = fixture.run_recorded(&["create", "@list:1", "@app:1"]).success();
-    let draft = fixture.run_text(&["inspect", "--format", "tree", "@list:1"]);
-    assert_eq!(fixture.requests(), [""; 0]);
+    let draft = fixture.run_masking_host(&["inspect", "--format", "tree", "@list:1"]);
+    assert_eq!(fixture.request_lines(), [""; 0]);
     let sorted = |text: &str| {
         let mut lines: Vec<String> =
             text.lines().skip(1).map(|line| line.replace(['├', '└', '│', '─', ' '], "")).collect();
@@ -377,10 +381,10 @@ fn a_verbose_tree_shows_the_layers() {
     };
     assert_eq!(sorted(&draft), sorted(&unicode));
     assert!(draft.starts_with("R/list:1  draft  oci index  sha256:"), "{draft}");
-    let image = fixture.run_text(&["inspect", "--format", "tree", "--platform", "linux/amd64", "@app:1"]);
+    let image = fixture.run_masking_host(&["inspect", "--format", "tree", "--platform", "linux/amd64", "@app:1"]);
     assert_eq!(image.lines().count(), 4, "{image}");
     assert!(image.starts_with(&format!("R/app@{}  linux/amd64  sha256:", index.images[0].digest())), "{image}");
-    let verbose = fixture.run_text(&["inspect", "-v", "--format", "tree", "@app:1"]);
+    let verbose = fixture.run_masking_host(&["inspect", "-v", "--format", "tree", "@app:1"]);
     assert!(
         verbose.contains("annotation  vnd.docker.reference.type=attestation-manifest")
             || verbose.contains(&index.images[2].digest())
@@ -388,7 +392,7 @@ fn a_verbose_tree_shows_the_layers() {
     assert!(verbose.contains("application/vnd.oci.image.layer.v1.tar+gzip"), "{verbose}");
     let typed = Index::oci().image(&index.images[0]).artifact_type("x/y").annotation("k", "v").build();
     fixture.registry.put_index("app", "typed", &typed);
-    let typed = fixture.run_text(&["inspect", "-v", "--format", "tree", "@app:typed"]);
+    let typed = fixture.run_masking_host(&["inspect", "-v", "--format", "tree", "@app:typed"]);
     let list_lines: Vec<&str> = typed.lines().skip(1).take(2).collect();
     assert_eq!(list_lines, ["├─ artifact type  x/y", "├─ annotation  k=v"], "{typed}");
 }
@@ -408,8 +412,8 @@ fn trees_and_tables_show_annotations() {
     let subject = index.images[1].digest();
     let _ = fixture.run_recorded(&["create", "@list:told", "@app:told"]).success();
     for list in ["@app:told", "@list:told"] {
-        let tree = fixture.run_text(&["inspect", "--format", "tree", list]);
-        let table = fixture.run_text(&["inspect", "--format", "table", list]);
+        let tree = fixture.run_masking_host(&["inspect", "--format", "tree", list]);
+        let table = fixture.run_masking_host(&["inspect", "--format", "table", list]);
         for line in ["artifact type  x/y", "annotation  k=v"] {
             assert!(tree.contains(line) && table.contains(line), "{line}\n{tree}\n{table}");
         }
@@ -451,8 +455,8 @@ fn a_tree_shows_unusual_manifests() {
     }
     fixture.registry.put_manifest("app", &inner.digest(), OCI_INDEX, &inner.manifest);
     fixture.registry.put_manifest("app", "1", OCI_INDEX, &outer.manifest);
-    let tree = fixture.run_text(&["inspect", "--format", "tree", "@app:1"]);
-    let requests = fixture.requests();
+    let tree = fixture.run_masking_host(&["inspect", "--format", "tree", "@app:1"]);
+    let requests = fixture.request_lines();
     // amd64, the inner index, the chart, the notes, the one that is gone; then the orphan within.
     assert_eq!(requests.len(), 7, "{requests:?}");
     assert_eq!(fixture.config_requests(), 0, "{requests:?}");
@@ -467,10 +471,14 @@ fn a_tree_shows_unusual_manifests() {
     ] {
         assert_eq!(tree.matches(&part).count(), times, "{part}\n{tree}");
     }
-    let table = fixture.run_text(&["inspect", "--format", "table", "@app:1"]);
+    let table = fixture.run_masking_host(&["inspect", "--format", "table", "@app:1"]);
     // The inner index, the chart and the notes do not say what they run on.
-    assert_eq!((fixture.requests().len(), fixture.config_requests(), table.lines().count()), (4, 0, 12), "{table}");
-    let printed = fixture.json(&["inspect", "-v", "--format", "json", "@app:1"]);
+    assert_eq!(
+        (fixture.request_lines().len(), fixture.config_requests(), table.lines().count()),
+        (4, 0, 12),
+        "{table}"
+    );
+    let printed = fixture.run_recorded_json(&["inspect", "-v", "--format", "json", "@app:1"]);
     assert_eq!(
         (&printed["platforms"][6]["missing"], &printed["platforms"][1]["platforms"][0]["platform"]),
         (&json!(true), &json!("linux/amd64"))
@@ -503,7 +511,7 @@ fn platforms_are_printed_as_mquery_does() {
         fixture.name("app:1"),
         index.digest()
     );
-    assert_eq!((shown.out(), fixture.requests().len()), (expected, 1));
+    assert_eq!((shown.out(), fixture.request_lines().len()), (expected, 1));
     let image = Image::docker().platform("windows", "amd64").os_version("10.0.17763.2300").layer(b"w").build();
     fixture.registry.put_image("win", "1", &image);
     let shown = fixture.run_recorded(&["platforms", "@win:1"]).success();
@@ -513,13 +521,13 @@ fn platforms_are_printed_as_mquery_does() {
         image.digest(),
         image.media_type
     );
-    assert_eq!((shown.out(), fixture.requests().len()), (expected, 2));
+    assert_eq!((shown.out(), fixture.request_lines().len()), (expected, 2));
 }
 
 #[test]
 fn platforms_are_printed_as_json() {
     let (fixture, index) = Fixture::with_index();
-    let printed = fixture.json(&["platforms", "--format", "json", "@app:1"]);
+    let printed = fixture.run_recorded_json(&["platforms", "--format", "json", "@app:1"]);
     assert_eq!(keys(&printed), ["reference", "digest", "size", "mediaType", "local", "platforms", "tags", "requests"]);
     assert_eq!((&printed["digest"], &printed["requests"]), (&json!(index.digest()), &json!(1)));
     let names: Vec<&str> =

@@ -38,13 +38,13 @@ fn fixture(registry: Registry) -> Fixture {
         // Where the registry has no API, and elsewhere just a tag.
         registry.put_index("app", &subject.replace(':', "-"), &Index::oci().image(own).build());
     }
-    registry.clear_requests();
+    registry.clear_record();
     Fixture { registry, sandbox: Sandbox::new(), index, signature, countersignature, sbom }
 }
 
 impl Fixture {
     fn inspect(&self, flags: &[&str]) -> Output {
-        self.registry.clear_requests();
+        self.registry.clear_record();
         let name = self.registry.name("app:1");
         self.sandbox.command(OURS).args(["inspect", "--referrers", &name]).args(flags.iter().copied()).run().success()
     }
@@ -99,7 +99,7 @@ fn inspect_json_has_referrers_from_the_api_and_from_the_tag() {
         let cosign = &printed["platforms"][1]["referrers"];
         assert!(cosign[0]["tags"][0].as_str().is_some_and(|tag| tag.ends_with(".sig")), "{printed:#}");
         // An index and two images, then what refers to the four referrers of them.
-        let paths: Vec<String> = fixture.registry.requests().iter().map(|request| request.path.clone()).collect();
+        let paths: Vec<String> = fixture.registry.requests().iter().map(|request| request.target.clone()).collect();
         let count = |part: &str| paths.iter().filter(|path| path.contains(part)).count();
         assert_eq!(count("/referrers/"), if has_api { 3 + 3 + 1 } else { 1 }, "{paths:#?}");
         assert_eq!((count(".sig"), count(".att"), count(".sbom"), count("/tags/list")), (3, 3, 3, 0));
@@ -108,5 +108,5 @@ fn inspect_json_has_referrers_from_the_api_and_from_the_tag() {
     let fixture = fixture(Registry::start());
     let name = fixture.registry.name("app:1");
     let _ = fixture.sandbox.command(OURS).args(["inspect", "--format", "json", &name]).run().success();
-    assert!(fixture.registry.requests().iter().all(|request| !request.path.contains("referrers")));
+    assert!(fixture.registry.requests().iter().all(|request| !request.target.contains("referrers")));
 }

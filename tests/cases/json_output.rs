@@ -91,7 +91,7 @@ impl Fixture {
         let inner = Index::oci().image(&Image::oci().platform("linux", "s390x").layer("z").build()).build();
         let lost = json!({"mediaType": OCI_MANIFEST, "digest": sha256(b"lost"), "size": 4,
             "platform": {"os": "linux", "architecture": "riscv64"}});
-        let all = Index::oci().image(&amd64).attestation(&amd64).image(&arm64).image(&windows);
+        let all = Index::oci().image(&amd64).attestation_of(&amd64).image(&arm64).image(&windows);
         let all = all.image_with(&chart, Value::Null, &[("k", "v")]).annotation("list", "1");
         let all = all.artifact_type("application/x.list").subject(&base);
         for image in [&amd64, &arm64, &sbom, &base] {
@@ -120,7 +120,7 @@ impl Fixture {
     /// Runs a command line with `--format json`; `@` is the registry of lists, `%` that of images.
     fn run(&self, line: &str) -> Output {
         let Fixture { registries, .. } = self;
-        let word = |word: &str| registries.word(word).replace(",@", &format!(",{}", registries.target.name("")));
+        let word = |word: &str| registries.expand_word(word).replace(",@", &format!(",{}", registries.target.name("")));
         registries.sandbox.command(OURS).args(line.split(' ').map(word)).args(["--format", "json"]).run()
     }
 

@@ -14,12 +14,12 @@ impl Fixture {
     /// A layout of this image, made from a registry.
     fn write_layout(&self, image: &Image, name: &str) {
         self.registry.put_image("built", "v1", image);
-        self.run_line_ok(&format!("copy --quiet @built:v1 {name}"));
+        self.run_line_recorded_ok(&format!("copy --quiet @built:v1 {name}"));
     }
 
     /// Checks that the registry serves these images with their blobs.
     #[track_caller]
-    fn assert_serves(&self, repository: &str, images: &[&Image]) {
+    fn assert_has_images(&self, repository: &str, images: &[&Image]) {
         for image in images {
             let served = self.registry.manifest(repository, &image.digest());
             assert_eq!(served.expect("an image").1, image.manifest);
@@ -27,7 +27,7 @@ impl Fixture {
         }
     }
 
-    fn listed(&self, repository: &str, tag: &str) -> Vec<Value> {
+    fn child_digests(&self, repository: &str, tag: &str) -> Vec<Value> {
         let list = self.registry.manifest(repository, tag).expect("a list").1;
         let list: Value = serde_json::from_slice(&list).expect("JSON");
         list["manifests"].as_array().expect("children").iter().map(|child| child["digest"].clone()).collect()
@@ -50,8 +50,8 @@ fn layouts_are_published_as_one_list_in_the_order_of_the_command_line() {
     assert_eq!(printed["digest"], dry_run["digest"]);
     assert_eq!((&printed["copied"], &printed["mounted"]), (&dry_run["copied"], &dry_run["mounted"]));
     let digests: Vec<Value> = images.iter().map(|image| json!(image.digest())).collect();
-    assert_eq!(fixture.listed("app", "1"), digests);
-    fixture.assert_serves("app", &images.each_ref());
+    assert_eq!(fixture.child_digests("app", "1"), digests);
+    fixture.assert_has_images("app", &images.each_ref());
     // Each blob of a layout takes a look, the beginning of an upload and its end; each manifest one PUT.
     let puts = fixture.registry.requests().iter().filter(|request| request.method == "PUT").count();
     let blobs: usize = images.iter().take(3).map(|image| image.blobs().len()).sum();
@@ -60,10 +60,10 @@ fn layouts_are_published_as_one_list_in_the_order_of_the_command_line() {
     let repeated = fixture.line_json(&line);
     assert_eq!((&repeated["unchanged"], &repeated["digest"]), (&json!(true), &printed["digest"]));
     assert!(!fixture.has_written());
-    assert_eq!(fixture.run_line("ls --quiet").success().out(), "");
+    assert_eq!(fixture.run_line_recorded("ls --quiet").success().out(), "");
     // Another repository gets the images from the layouts, too.
-    fixture.run_line_ok(&format!("{line} --tag @second:9"));
-    fixture.assert_serves("second", &images.each_ref());
+    fixture.run_line_recorded_ok(&format!("{line} --tag @second:9"));
+    fixture.assert_has_images("second", &images.each_ref());
 }
 
 #[test]
@@ -76,17 +76,24 @@ fn an_index_of_a_layout_behaves_as_one_of_a_registry() {
     let nested = Index::oci().image(&image).index(&inner).annotation("own", "kept").build();
     fixture.registry.put_index("built", "nested", &nested);
     for tag in ["plain", "nested"] {
-        fixture.run_line_ok(&format!("copy --quiet @built:{tag} oci:./dir"));
+        fixture.run_line_recorded_ok(&format!("copy --quiet @built:{tag} oci:./dir"));
     }
     for (tag, index) in [("plain", &index), ("nested", &nested)] {
-        fixture.run_line_ok(&format!("create --push @app:{tag} oci:./dir:{tag}"));
+        fixture.run_line_recorded_ok(&format!("create --push @app:{tag} oci:./dir:{tag}"));
         assert_eq!(fixture.registry.manifest("app", tag).expect("an index").1, index.manifest, "{tag}: every byte");
-        fixture.run_line_ok(&format!("inspect --check @app:{tag}"));
-        let local = fixture.run_line(&format!("inspect oci:./dir:{tag}")).success().out();
-        assert_eq!(local, fixture.run_line(&format!("inspect --remote @built:{tag}")).success().out());
-        assert!(fixture.run_line(&format!("inspect --check oci:./dir:{tag}")).success().out().contains("linux/amd64"));
+        fixture.run_line_recorded_ok(&format!("inspect --check @app:{tag}"));
+        let local = fixture.run_line_recorded(&format!("inspect oci:./dir:{tag}")).success().out();
+        assert_eq!(local, fixture.run_line_recorded(&format!("inspect --remote @built:{tag}")).success().out());
+        assert!(
+            fixture
+                .run_line_recorded(&format!("inspect --check oci:./dir:{tag}"))
+                .success()
+                .out()
+                .contains("linux/amd64")
+        );
         let trees = ["oci:./dir", "@built"].map(|place| {
-            let tree = fixture.run_line(&format!("inspect --remote --format tree {place}:{tag}")).success().out();
+            let tree =
+                fixture.run_line_recorded(&format!("inspect --remote --format tree {place}:{tag}")).success().out();
             tree.lines().skip(1).map(str::to_owned).collect::<Vec<_>>()
         });
         assert_eq!(trees[0], trees[1]);
@@ -94,14 +101,17 @@ fn an_index_of_a_layout_behaves_as_one_of_a_registry() {
     let few = fixture
         .line_json("create --push --platform linux/arm64 --attestations drop --format json @few:1 oci:./dir:plain");
     assert_eq!(few["platforms"].as_array().map(Vec::len), Some(1));
-    let none = fixture.run_line("create --push --platform linux/riscv64 @few:2 oci:./dir:plain");
+    let none = fixture.run_line_recorded("create --push --platform linux/riscv64 @few:2 oci:./dir:plain");
     assert_eq!(none.first_err_line(), "no image for linux/riscv64 in oci:./dir:plain");
-    assert_eq!(fixture.run_line("platforms oci:./dir:nested").success().out().lines().last(), Some("   - linux/s390x"));
+    assert_eq!(
+        fixture.run_line_recorded("platforms oci:./dir:nested").success().out().lines().last(),
+        Some("   - linux/s390x")
+    );
     let shown = fixture.line_json("inspect --format json oci:./dir:plain");
-    let child = format!("oci:./dir@{}", fixture.listed("built", "plain")[0].as_str().expect("a digest"));
+    let child = format!("oci:./dir@{}", fixture.child_digests("built", "plain")[0].as_str().expect("a digest"));
     assert_eq!((&shown["reference"], &shown["platforms"][0]["reference"]), (&json!("oci:./dir:plain"), &json!(child)));
     assert_eq!(shown["requests"], 0);
-    fixture.run_line_ok(&format!("inspect {child}"));
+    fixture.run_line_recorded_ok(&format!("inspect {child}"));
 }
 
 #[test]
@@ -118,27 +128,27 @@ fn specs_name_layouts_relative_to_their_file() {
         fixture.registry.name("second:1")
     );
     fs::write(fixture.path("specs/list.yaml"), spec).expect("a spec");
-    fixture.run_line_ok("apply --draft -f specs/list.yaml");
+    fixture.run_line_recorded_ok("apply --draft -f specs/list.yaml");
     for repository in ["app", "second"] {
-        assert_eq!(fixture.listed(repository, "1"), [json!(images[1].digest()), json!(images[0].digest())]);
-        fixture.assert_serves(repository, &images.each_ref());
+        assert_eq!(fixture.child_digests(repository, "1"), [json!(images[1].digest()), json!(images[0].digest())]);
+        fixture.assert_has_images(repository, &images.each_ref());
     }
     // The drafts name what the registry has now.
     for repository in ["app", "second"] {
-        let draft = fixture.run_line(&format!("inspect --local -v @{repository}:1")).success().out();
+        let draft = fixture.run_line_recorded(&format!("inspect --local -v @{repository}:1")).success().out();
         let name = fixture.registry.name(&format!("{repository}@{}", images[0].digest()));
         assert!(draft.contains(&format!("\"Ref\": \"{name}\"")) && !draft.contains("amd64:v1"), "{draft}");
-        fixture.run_line_ok(&format!("push @{repository}:1"));
+        fixture.run_line_recorded_ok(&format!("push @{repository}:1"));
         assert!(!fixture.has_written());
     }
     let flags = "apply --template oci:./specs/ARCH:v1 --platforms linux/amd64,linux/arm64 --target @flags:1";
-    fixture.run_line_ok(flags);
-    fixture.assert_serves("flags", &images.each_ref());
-    let lacking = fixture.run_line(&format!("{flags} --platforms linux/s390x --ignore-missing"));
+    fixture.run_line_recorded_ok(flags);
+    fixture.assert_has_images("flags", &images.each_ref());
+    let lacking = fixture.run_line_recorded(&format!("{flags} --platforms linux/s390x --ignore-missing"));
     assert_eq!(lacking.first_err_line(), "cannot open ./specs/s390x: No such file or directory");
     // What `export` writes of a layout, `apply` reads.
-    fixture.run_line_ok("copy --quiet @app:1 oci:./specs/list");
-    let exported = fixture.run_line("export oci:./specs/list -o exported.yaml").success();
+    fixture.run_line_recorded_ok("copy --quiet @app:1 oci:./specs/list");
+    let exported = fixture.run_line_recorded("export oci:./specs/list -o exported.yaml").success();
     assert!(exported.err().contains("IMAGE in its environment"), "{}", exported.err());
     let name = fixture.registry.name("again:1");
     let repeated = fixture.sandbox.command(OURS).dir(fixture.sandbox.path()).env("IMAGE", &name);
@@ -162,7 +172,7 @@ fn a_missing_blob_of_a_layout_is_reported_before_any_request() {
         ("export oci:./dir", "oci:./dir is no manifest list"),
     ];
     for (line, error) in lines {
-        let failed = fixture.run_line(line);
+        let failed = fixture.run_line_recorded(line);
         assert!(failed.code != 0 && failed.first_err_line().contains(error), "{line}: {}", failed.err());
         assert!(!fixture.has_written(), "{line}");
     }
@@ -177,7 +187,7 @@ fn a_missing_blob_of_a_layout_is_reported_before_any_request() {
             Some(bytes) => fs::write(&file, bytes).expect("a blob"),
             None => fs::remove_file(&file).expect("a blob"),
         }
-        let failed = fixture.run_line("create --push @app:1 oci:./dir:v1");
+        let failed = fixture.run_line_recorded("create --push @app:1 oci:./dir:v1");
         assert!(failed.code == 1 && failed.err().contains(&error), "{}", failed.err());
         assert!(fixture.registry.manifest("app", &image.digest()).is_none());
         // Only bytes that have the right size are found out while they are sent.
@@ -187,12 +197,12 @@ fn a_missing_blob_of_a_layout_is_reported_before_any_request() {
     let index = Index::oci().image(&image).build();
     fixture.registry.put_image("built", "v1", &image);
     fixture.registry.put_index("built", "list", &index);
-    fixture.run_line_ok("copy --quiet @built:list oci:./list");
+    fixture.run_line_recorded_ok("copy --quiet @built:list oci:./list");
     fs::remove_file(fixture.path("list/blobs/sha256").join(image.digest().trim_start_matches("sha256:"))).expect("it");
-    let failed = fixture.run_line("create --push @app:1 oci:./list");
+    let failed = fixture.run_line_recorded("create --push @app:1 oci:./list");
     let expected = format!("no such manifest: oci:./list@{} (linux/amd64), which oci:./list names", image.digest());
     assert_eq!(failed.first_err_line(), expected);
-    assert!(fixture.run_line("inspect --check oci:./list").success().out().contains("not in the layout"));
+    assert!(fixture.run_line_recorded("inspect --check oci:./list").success().out().contains("not in the layout"));
 }
 
 #[test]
@@ -212,44 +222,46 @@ fn a_list_is_written_into_a_layout_and_its_registry_gets_no_request() {
         let printed = fixture.line_json(&format!("{line} {target}"));
         assert_eq!((&printed["digest"], &printed["copied"]), (&dry_run["digest"], &dry_run["copied"]));
         assert_eq!(printed["reference"], format!("{target}:1"));
-        assert!(fixture.registry.requests().iter().all(|request| request.path.starts_with("/v2/other/")));
+        assert!(fixture.registry.requests().iter().all(|request| request.target.starts_with("/v2/other/")));
         let repeated = fixture.line_json(&format!("{line} {target}"));
         assert_eq!((&repeated["unchanged"], &repeated["copied"]["blobs"]), (&json!(true), &json!(0)));
         // What was written is whole: it can be published, under each of its names.
         for name in ["1", "more"] {
-            fixture.run_line_ok(&format!("copy --quiet {target}:{name} @from:{name}"));
-            assert_eq!(fixture.listed("from", name), images.each_ref().map(|image| json!(image.digest())));
+            fixture.run_line_recorded_ok(&format!("copy --quiet {target}:{name} @from:{name}"));
+            assert_eq!(fixture.child_digests("from", name), images.each_ref().map(|image| json!(image.digest())));
         }
-        fixture.assert_serves("from", &images.each_ref());
-        let shown =
-            fixture.run_line(&format!("create --push --quiet nowhere.invalid/app:2 oci:./arm64 --to {target}:own"));
+        fixture.assert_has_images("from", &images.each_ref());
+        let shown = fixture
+            .run_line_recorded(&format!("create --push --quiet nowhere.invalid/app:2 oci:./arm64 --to {target}:own"));
         assert_eq!(shown.code, 0, "{}", shown.err());
     }
     // A draft whose images are in its own repository; the draft stays until --purge.
     let nested = Index::oci().image(&images[0]).index(&Index::oci().image(&images[1]).build()).build();
     images.iter().for_each(|image| drop(fixture.registry.put_image("app", "image", image)));
     fixture.registry.put_index("app", "list", &nested);
-    fixture.run_line_ok("create @app:1 @app:list");
-    let stdout = fixture.run_line("push --to ocidir://pushed @app:1").success().out();
+    fixture.run_line_recorded_ok("create @app:1 @app:list");
+    let stdout = fixture.run_line_recorded("push --to ocidir://pushed @app:1").success().out();
     assert_eq!(stdout, format!("ocidir://pushed:1@{}\n", nested.digest()));
     assert!(!fixture.has_written());
-    let verified = fixture.run_line("push --purge --quiet --verify --to ocidir://pushed:again @app:1").success().err();
+    let verified =
+        fixture.run_line_recorded("push --purge --quiet --verify --to ocidir://pushed:again @app:1").success().err();
     assert!(verified.contains("verified: 1 name, 3 manifests, "), "{verified}");
-    assert_eq!(fixture.run_line("exists @app:1").code, 1);
-    fixture.run_line_ok("copy --quiet ocidir://pushed:again @back");
+    assert_eq!(fixture.run_line_recorded("exists @app:1").code, 1);
+    fixture.run_line_recorded_ok("copy --quiet ocidir://pushed:again @back");
     assert_eq!(fixture.registry.manifest("back", "again").expect("the list").1, nested.manifest);
     // Without a name, as an entry of its own.
-    let output =
-        fixture.run_line("create --push --by-digest nowhere.invalid/app:3 oci:./arm64 --to oci:./unnamed").success();
+    let output = fixture
+        .run_line_recorded("create --push --by-digest nowhere.invalid/app:3 oci:./arm64 --to oci:./unnamed")
+        .success();
     let digest = output.out().trim_end().replace("oci:./unnamed@", "");
     let index = fs::read_to_string(fixture.path("unnamed/index.json")).expect("index.json");
     assert!(index.contains(&digest) && !index.contains("ref.name"), "{digest}: {index}");
     // Several lists of one file.
     let spec = |tag: &str| format!("image: nowhere.invalid/x:{tag}\nmanifests: [{{image: \"oci:./arm64\"}}]\n");
     fs::write(fixture.path("lists.yaml"), format!("{}---\n{}", spec("a"), spec("b"))).expect("a spec");
-    fixture.run_line_ok("apply -f lists.yaml --to oci-archive:./lists.tar");
+    fixture.run_line_recorded_ok("apply -f lists.yaml --to oci-archive:./lists.tar");
     for tag in ["a", "b"] {
-        fixture.run_line_ok(&format!("inspect oci-archive:./lists.tar:{tag}"));
+        fixture.run_line_recorded_ok(&format!("inspect oci-archive:./lists.tar:{tag}"));
     }
     for (line, error) in [
         ("apply -f lists.yaml --to oci:./one:tag", "the tag of --to applies to one list, and there are 2"),
@@ -266,7 +278,7 @@ fn a_list_is_written_into_a_layout_and_its_registry_gets_no_request() {
         ),
         ("create --push --to oci:./x --require linux/s390x @app:3 @other:1", "linux/s390x"),
     ] {
-        let failed = fixture.run_line(line);
+        let failed = fixture.run_line_recorded(line);
         assert!(failed.code != 0 && failed.err().contains(error), "{line}: {}", failed.err());
         assert!(!fixture.has_written() && !fixture.path("x").exists() && !fixture.path("one").exists(), "{line}");
     }

@@ -14,7 +14,7 @@ impl Fixture {
     fn short_requests(&self) -> Vec<String> {
         let requests = self.registry.requests();
         let line = |path: &str| path.rsplit('/').take(2).collect::<Vec<_>>().join(" ");
-        requests.iter().map(|request| format!("{} {}", request.method, line(&request.path))).collect()
+        requests.iter().map(|request| format!("{} {}", request.method, line(&request.target))).collect()
     }
 
     fn index_json(&self, name: &str) -> Value {

@@ -70,7 +70,7 @@ fn prune_skips_and_reports_locked_drafts() {
 #[test]
 fn apply_waits_for_a_locked_draft_until_the_timeout() {
     let fixture = Fixture::with_drafts(&["1"]);
-    let spec = fixture.registry.words(&["@app:1", "@app:amd64"]);
+    let spec = fixture.registry.expand_names(&["@app:1", "@app:amd64"]);
     let spec = format!("image: {}\nmanifests: [{{image: {}}}]\n", spec[0], spec[1]);
     let _held = fixture.held_lock("1");
     let failed = fixture.command(&["apply", "--draft", "--timeout", "1s", "-f", "-"]).stdin(spec).run();
@@ -88,7 +88,7 @@ fn apply_replaces_a_draft_that_cannot_be_read() {
     let entry = std::fs::read_dir(&directory).expect("the draft").next().expect("an entry").expect("an entry").path();
     std::fs::write(&entry, "{").expect("a damaged entry");
     assert_eq!(fixture.command(&["inspect", "--local", "@app:1"]).run().code, 1);
-    let spec = fixture.registry.words(&["@app:1", "@app:amd64"]);
+    let spec = fixture.registry.expand_names(&["@app:1", "@app:amd64"]);
     let spec = format!("image: {}\nmanifests: [{{image: {}}}]\n", spec[0], spec[1]);
     let applied = fixture.command(&["apply", "--draft", "-f", "-"]).stdin(spec).run().success();
     let expected = format!("the draft {} is replaced", fixture.registry.name("app:1"));
@@ -109,7 +109,7 @@ fn a_removal_syncs_once_for_each_draft() {
     let names: Vec<String> = tags.iter().map(|tag| format!("@app:{tag}")).collect();
     let words: Vec<&str> = ["rm"].into_iter().chain(names.iter().map(String::as_str)).collect();
     let traced = fixture.sandbox.command("strace").args(["-f", "-qq", "-e", "trace=fsync,fdatasync,sync,syncfs"]);
-    let traced = traced.arg("-o").arg(&log).arg(OURS).args(fixture.registry.words(&words));
+    let traced = traced.arg("-o").arg(&log).arg(OURS).args(fixture.registry.expand_names(&words));
     assert_eq!(traced.run().code, 0);
     assert!(tags.iter().all(|tag| !fixture.has_draft_of(tag)));
     let seen = std::fs::read_to_string(&log).expect("what strace saw");

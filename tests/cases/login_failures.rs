@@ -34,7 +34,7 @@ fn requests_with_login(registry: &Registry) -> Vec<RecordedRequest> {
 }
 
 /// A draft of an image of another repository, with no request made yet but those for it.
-fn draft(registry: &Registry, sandbox: &Sandbox) -> String {
+fn create_draft(registry: &Registry, sandbox: &Sandbox) -> String {
     registry.put_image("one/app", "1", &amd64_image());
     let (list, image) = (format!("{}/two/app:1", registry.host()), format!("{}/one/app:1", registry.host()));
     let _ = ours(sandbox, &["create", &list, &image]).success();
@@ -45,7 +45,7 @@ fn draft(registry: &Registry, sandbox: &Sandbox) -> String {
 fn a_401_to_a_mount_after_an_accepted_login_is_about_the_mount() {
     let registry = Registry::builder().basic("me", PASSWORD).start();
     let sandbox = logged_in(&registry, PASSWORD);
-    let list = draft(&registry, &sandbox);
+    let list = create_draft(&registry, &sandbox);
     registry.add_fault(Rule::on("POST", "mount=").authorized(), basic_401());
     let _ = ours(&sandbox, &["push", &list]).success();
     assert!(registry.requests().iter().any(|request| request.line().contains("mount=")));
@@ -57,7 +57,7 @@ fn an_account_that_may_push_but_not_pull_pushes() {
     for tags in [&[][..], &["--tag", "two", "--tag", "three"]] {
         let registry = Registry::builder().basic("me", PASSWORD).start();
         let sandbox = logged_in(&registry, PASSWORD);
-        let list = draft(&registry, &sandbox);
+        let list = create_draft(&registry, &sandbox);
         for method in ["GET", "HEAD"] {
             registry.add_fault(Rule::on(method, "/two/app/manifests/").authorized(), basic_401());
         }
@@ -69,9 +69,9 @@ fn an_account_that_may_push_but_not_pull_pushes() {
 #[test]
 fn a_wrong_password_is_sent_once_more_after_the_tag_check_and_then_no_more() {
     let registry = Registry::builder().basic("me", PASSWORD).start();
-    let list = draft(&registry, &logged_in(&registry, PASSWORD));
+    let list = create_draft(&registry, &logged_in(&registry, PASSWORD));
     let sandbox = logged_in(&registry, PASSWORD);
-    let _ = draft(&registry, &sandbox);
+    let _ = create_draft(&registry, &sandbox);
     let wrong_login = BASE64_STANDARD.encode("me:another-password");
     sandbox.write_config(&format!(r#"{{"auths":{{"{}":{{"auth":"{wrong_login}"}}}}}}"#, registry.host()));
     let before = requests_with_login(&registry).len();
@@ -185,38 +185,40 @@ fn certs_d_is_opened_only_where_docker_opens_it() {
         builder
     };
     assert!(builder(&registry.host()).build().manifest(&registry, "app:1").is_ok());
-    assert!(builder(&remote_host).insecure().build().manifest_of(&format!("{remote_host}/app:1")).is_ok());
-    let error =
-        builder(&remote_host).build().manifest_of(&format!("{remote_host}/app:1")).expect_err("it cannot be read");
+    assert!(builder(&remote_host).insecure().build().manifest_by_full_name(&format!("{remote_host}/app:1")).is_ok());
+    let error = builder(&remote_host)
+        .build()
+        .manifest_by_full_name(&format!("{remote_host}/app:1"))
+        .expect_err("it cannot be read");
     assert_eq!(error.kind, RegistryErrorKind::TlsFiles);
     assert!(error.message.contains(&format!("certs.d/{remote_host}: ")), "{}", error.message);
     for hub in ["docker.io", "registry-1.docker.io"] {
         let fixture = builder(hub).env("HTTPS_PROXY", "http://127.0.0.1:1").build();
-        let error = fixture.manifest_of(&format!("{hub}/library/app:1")).expect_err("there is no such proxy");
+        let error = fixture.manifest_by_full_name(&format!("{hub}/library/app:1")).expect_err("there is no such proxy");
         assert_eq!(error.kind, RegistryErrorKind::Proxy, "{hub}: {}", error.message);
     }
 }
 
 /// As many repositories as a large list has, each of which is fetched from once.
-fn fetch_all(registry: &Registry, count: usize) {
+fn put_and_fetch_images(registry: &Registry, count: usize) {
     let names: Vec<_> = (0..count).map(|number| format!("team/repository-{number:03}")).collect();
     names.iter().for_each(|name| drop(registry.put_image(name, "1", &amd64_image())));
     let fixture = Fixture::with_login(registry, "me", PASSWORD);
-    names.iter().for_each(|name| fixture.registry.announce_access(&repository(registry, name), Access::Pull));
+    names.iter().for_each(|name| fixture.client.expect_access(&repository(registry, name), Access::Pull));
     for name in &names {
         assert!(fixture.manifest(registry, &format!("{name}:1")).is_ok(), "{name}");
     }
 }
 
-fn tokens(registry: &Registry) -> Vec<RecordedRequest> {
+fn token_requests(registry: &Registry) -> Vec<RecordedRequest> {
     registry.requests().into_iter().filter(RecordedRequest::is_token_request).collect()
 }
 
 #[test]
 fn one_token_request_names_a_bounded_number_of_scopes() {
     let registry = Registry::builder().bearer(Bearer::new().user("me", PASSWORD)).start();
-    fetch_all(&registry, 150);
-    let lines: Vec<_> = tokens(&registry).iter().map(RecordedRequest::line).collect();
+    put_and_fetch_images(&registry, 150);
+    let lines: Vec<_> = token_requests(&registry).iter().map(RecordedRequest::line).collect();
     assert_eq!(lines.len(), 3, "{lines:#?}");
     for line in lines {
         assert!(line.matches("scope=").count() <= 64 && line.len() <= 4096, "{line}");
@@ -231,14 +233,14 @@ fn too_large_tokens_are_requested_for_each_repository() {
     for status in [413, 414, 431] {
         let registry = short();
         registry.add_fault(Rule::tokens().nth(1), Fault::status(status));
-        fetch_all(&registry, 4);
-        assert_eq!(tokens(&registry).len(), 5, "{status}");
+        put_and_fetch_images(&registry, 4);
+        assert_eq!(token_requests(&registry).len(), 5, "{status}");
     }
     for (registry, status) in [(short(), 413), (short(), 414), (short(), 431), (padded(), 400)] {
         registry.add_fault(manifests(), Fault::status(status));
-        fetch_all(&registry, 4);
+        put_and_fetch_images(&registry, 4);
         let scope_counts: Vec<_> =
-            tokens(&registry).iter().map(|request| request.line().matches("scope=").count()).collect();
+            token_requests(&registry).iter().map(|request| request.line().matches("scope=").count()).collect();
         assert_eq!(scope_counts, [4, 1, 1, 1, 1], "{status}");
     }
     // A 400 to a short header is about something else.
@@ -246,5 +248,8 @@ fn too_large_tokens_are_requested_for_each_repository() {
     registry.put_image("app", "1", &amd64_image());
     registry.add_fault(manifests(), Fault::status(400));
     let error = Fixture::with_login(&registry, "me", PASSWORD).manifest(&registry, "app:1").map(|_| ());
-    assert_eq!((error.map_err(|error| error.kind), tokens(&registry).len()), (Err(RegistryErrorKind::Refused), 1));
+    assert_eq!(
+        (error.map_err(|error| error.kind), token_requests(&registry).len()),
+        (Err(RegistryErrorKind::RequestRefused), 1)
+    );
 }

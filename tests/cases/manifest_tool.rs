@@ -29,7 +29,7 @@ const TWO_IMAGES: &str = "image: '@app:1'\ntags: ['1.0', latest]\nmanifests:\n- 
 #[test]
 fn manifest_tool_pushes_a_spec_as_a_docker_list_and_prints_its_digest() {
     let fixture = with_two_images();
-    let spec = fixture.spec(TWO_IMAGES);
+    let spec = fixture.write_spec(TWO_IMAGES);
     let pushed = fixture.manifest_tool(&["push", "from-spec", &spec]).success();
     assert_eq!((pushed.out(), pushed.err()), (fixture.digest_line("app", "1"), String::new()));
     assert_eq!(fixture.registry.manifest("app", "1").expect("a list").0, DOCKER_LIST);
@@ -69,13 +69,13 @@ fn manifest_tool_pushes_arguments_as_an_index_with_annotations() {
 fn ignore_missing_makes_missing_images_a_warning() {
     let fixture = fixture();
     fixture.put_image("src", "amd64", "amd64");
-    let spec = fixture.spec(TWO_IMAGES);
+    let spec = fixture.write_spec(TWO_IMAGES);
     let refused = fixture.manifest_tool(&["push", "from-spec", &spec]);
     assert_eq!((refused.code, refused.out()), (1, String::new()));
     let pushed = fixture.manifest_tool(&["push", "from-spec", "--ignore-missing", &spec]).success();
     assert_eq!(pushed.out(), fixture.digest_line("app", "1"));
     assert!(pushed.err().contains(&format!("warning: no such manifest: {}", fixture.name("src:arm64"))));
-    let spec_without_images = fixture.spec("image: '@app:2'\nmanifests: [{image: '@src:none'}]\n");
+    let spec_without_images = fixture.write_spec("image: '@app:2'\nmanifests: [{image: '@src:none'}]\n");
     assert_eq!(fixture.manifest_tool(&["push", "from-spec", "--ignore-missing", &spec_without_images]).code, 1);
     assert!(fixture.registry.manifest("app", "2").is_none());
 }
@@ -88,7 +88,7 @@ mod fixed_bugs {
     fn manifest_tool_reports_unknown_keys_of_a_spec() {
         let fixture = fixture();
         fixture.put_image("src", "amd64", "amd64");
-        let spec = fixture.spec("image: '@app:1'\nmanifests:\n- image: '@src:amd64'\n  plattform: {os: linux}\n");
+        let spec = fixture.write_spec("image: '@app:1'\nmanifests:\n- image: '@src:amd64'\n  plattform: {os: linux}\n");
         let pushed = fixture.manifest_tool(&["push", "from-spec", &spec]).success();
         let expected =
             format!("warning: {spec}:4:3: unknown key `plattform` in an entry of `manifests`; it is skipped");
@@ -98,7 +98,7 @@ mod fixed_bugs {
     #[test]
     fn ignore_missing_does_not_hide_other_failures() {
         let fixture = with_two_images();
-        let spec = fixture.spec(TWO_IMAGES);
+        let spec = fixture.write_spec(TWO_IMAGES);
         for status in [401, 403, 500] {
             fixture.registry.add_fault(Rule::on("GET", "src/manifests/arm64").always(), Fault::status(status));
             let refused = fixture.command_by("manifest-tool", &["push", "from-spec", "--ignore-missing", &spec]);
@@ -112,18 +112,18 @@ mod fixed_bugs {
     #[test]
     fn manifest_tool_refuses_an_unknown_type() {
         let fixture = fixture();
-        let spec = fixture.spec(TWO_IMAGES);
+        let spec = fixture.write_spec(TWO_IMAGES);
         let refused = fixture.manifest_tool(&["push", "--type", "orc", "from-spec", &spec]);
         let expected = "invalid argument \"orc\" for \"--type\" flag: must be one of docker, oci";
         assert_eq!((refused.code, refused.first_err_line().as_str()), (1, expected));
-        assert_eq!(fixture.take_requests(), [""; 0]);
+        assert_eq!(fixture.take_request_lines(), [""; 0]);
     }
 
     #[test]
     fn manifest_tool_accepts_flags_after_arguments() {
         let fixture = fixture();
         fixture.put_image("src", "amd64", "amd64");
-        let spec = fixture.spec(TWO_IMAGES);
+        let spec = fixture.write_spec(TWO_IMAGES);
         let _ = fixture.manifest_tool(&["push", "from-spec", &spec, "--ignore-missing", "--type", "oci"]).success();
         assert_eq!(fixture.list("app", "1")["mediaType"], OCI_INDEX);
         let raw = fixture.manifest_tool(&["inspect", "@app:1", "--raw"]).success();
@@ -150,7 +150,7 @@ mod fixed_bugs {
         let (fixture, other) = (fixture(), Registry::start());
         let far = Image::docker().platform("linux", "amd64").layer("far").build();
         other.put_image("far", "1", &far);
-        let spec = fixture.spec(&format!("image: '@app:1'\nmanifests: [{{image: '{}/far:1'}}]\n", other.host()));
+        let spec = fixture.write_spec(&format!("image: '@app:1'\nmanifests: [{{image: '{}/far:1'}}]\n", other.host()));
         let pushed = fixture.manifest_tool(&["push", "from-spec", &spec]).success();
         assert_eq!(pushed.out(), fixture.digest_line("app", "1"));
         assert!(fixture.registry.has_blob("app", &far.config_digest()));
@@ -160,10 +160,12 @@ mod fixed_bugs {
     fn manifest_tool_selects_the_platform_from_an_index() {
         let fixture = fixture();
         let images = ["amd64", "arm64", "s390x"].map(|name| Image::oci().platform("linux", name).layer(name).build());
-        let index = images.iter().fold(Index::oci(), |index, image| index.image(image)).attestation(&images[1]).build();
+        let index =
+            images.iter().fold(Index::oci(), |index, image| index.image(image)).attestation_of(&images[1]).build();
         fixture.registry.put_index("multi", "1", &index);
-        let spec = fixture
-            .spec("image: '@app:1'\nmanifests: [{image: '@multi:1', platform: {os: linux, architecture: arm64}}]\n");
+        let spec = fixture.write_spec(
+            "image: '@app:1'\nmanifests: [{image: '@multi:1', platform: {os: linux, architecture: arm64}}]\n",
+        );
         let pushed = fixture.manifest_tool(&["push", "from-spec", &spec]).success();
         let entries = fixture.list("app", "1")["manifests"].clone();
         assert_eq!(entries.as_array().map(Vec::len), Some(1), "{entries}");
@@ -188,10 +190,10 @@ mod fixed_bugs {
     #[test]
     fn manifest_tool_refuses_an_empty_list() {
         let fixture = fixture();
-        let spec = fixture.spec("image: '@app:1'\nmanifests: []\n");
+        let spec = fixture.write_spec("image: '@app:1'\nmanifests: []\n");
         let refused = fixture.manifest_tool(&["push", "from-spec", &spec]);
         assert_eq!((refused.code, refused.first_err_line()), (1, format!("{spec}:2:12: `manifests` is empty")));
-        assert_eq!(fixture.take_requests(), [""; 0]);
+        assert_eq!(fixture.take_request_lines(), [""; 0]);
     }
 }
 
@@ -205,9 +207,9 @@ fn manifest_tool_inspect_of_an_index_equals_the_original() {
         .os_features(&["win32k"])
         .layer("w")
         .build();
-    let index = Index::oci().image(&arm).image(&windows).attestation(&arm).build();
+    let index = Index::oci().image(&arm).image(&windows).attestation_of(&arm).build();
     fixture.registry.put_index("t/app", "x", &index);
-    fixture.registry.clear_requests();
+    fixture.registry.clear_record();
     let shown = fixture.manifest_tool(&["inspect", "@t/app:x"]).success();
     let [arm, windows, attestation] = [&index.images[0], &index.images[1], &index.images[2]];
     let layer = |number: usize, bytes: &[u8]| {
@@ -239,7 +241,7 @@ fn manifest_tool_inspect_of_an_index_equals_the_original() {
         arm.digest(),
     );
     assert_eq!(shown.out(), expected);
-    assert_eq!(fixture.take_requests().len(), 4);
+    assert_eq!(fixture.take_request_lines().len(), 4);
     let raw = fixture.manifest_tool(&["inspect", "--raw", "@t/app:x"]).success().out();
     let value: Value = serde_json::from_str(&raw).expect("JSON");
     assert_eq!(value["digest"], index.digest());
@@ -298,9 +300,9 @@ fn manifest_tool_logins_come_from_flags_or_a_named_configuration() {
 fn manifest_tool_plain_http_makes_no_tls_attempt() {
     let fixture = fixture();
     fixture.put_image("app", "1", "amd64");
-    fixture.registry.clear_requests();
+    fixture.registry.clear_record();
     let _ = fixture.manifest_tool(&["--plain-http", "--debug", "inspect", "@app:1"]).success();
-    assert_eq!(fixture.take_requests().len(), 2);
+    assert_eq!(fixture.take_request_lines().len(), 2);
     let missing_image = fixture.manifest_tool(&["inspect", "@none:1"]);
     assert_eq!((missing_image.code, missing_image.out()), (1, String::new()));
     assert_eq!(missing_image.first_err_line(), format!("no such manifest: {}", fixture.name("none:1")));
@@ -330,7 +332,7 @@ fn differences(fixture: &Fixture, other: &Path) -> Vec<String> {
             found.push(format!("{what} of {}:\n{theirs}\nours:\n{ours}", args.join(" ")));
         }
     };
-    let (spec, template) = (fixture.spec(TWO_IMAGES), fixture.name("src:ARCH"));
+    let (spec, template) = (fixture.write_spec(TWO_IMAGES), fixture.name("src:ARCH"));
     let (target, name) = (fixture.name("app:1"), fixture.name("app:1"));
     let from_args = ["--platforms", "linux/amd64,linux/arm64", "--template", &template, "--target", &target];
     let missing = fixture.sandbox.write(

@@ -31,7 +31,7 @@ fn drafts(directory: &Path) -> usize {
 }
 
 /// What nobody made: the directory under the name that a lossy reading gives it.
-fn assert_no_double(path: &Path) {
+fn assert_no_lossy_path(path: &Path) {
     let double = PathBuf::from(path.to_string_lossy().into_owned());
     assert!(!double.exists(), "{}", double.display());
 }
@@ -45,14 +45,14 @@ fn the_configuration_directory_may_have_any_name() {
         let create = ["create", "@app:1", "@app:amd64"];
         let run = if by_flag {
             let flags = [OsString::from("--config"), directory.clone().into_os_string()];
-            fixture.sandbox.command(OURS).args(flags).args(fixture.registry.words(&create))
+            fixture.sandbox.command(OURS).args(flags).args(fixture.registry.expand_names(&create))
         } else {
             fixture.command(&create).env("DOCKER_CONFIG", &directory)
         };
         let _ = run.run().success();
         // The draft, and our own directory.
         assert_eq!(drafts(&directory), 2);
-        assert_no_double(&directory);
+        assert_no_lossy_path(&directory);
         let shown = fixture.command(&["inspect", "--local", "@app:1"]).env("DOCKER_CONFIG", &directory).run();
         let _ = shown.success();
     }
@@ -62,13 +62,13 @@ fn the_configuration_directory_may_have_any_name() {
 fn files_may_have_any_name() {
     let fixture = fixture();
     let (spec, result) = (fixture.path_of_bytes(b"spec\xff.yaml"), fixture.path_of_bytes(b"result\xfe"));
-    let words = fixture.registry.words(&["@app:1", "@app:amd64"]);
+    let words = fixture.registry.expand_names(&["@app:1", "@app:amd64"]);
     fs::write(&spec, format!("image: {}\nmanifests: [{{image: {}}}]\n", words[0], words[1])).expect("a spec");
     let run = fixture.command(&["apply"]).arg("-f").arg(&spec).arg("--digest-file").arg(&result);
     let _ = run.run().success();
     let digest = fs::read_to_string(&result).expect("the digest");
     assert!(digest.starts_with("sha256:"), "{digest}");
-    assert_no_double(&result);
+    assert_no_lossy_path(&result);
     let lost = fixture.path_of_bytes(b"none\xff.yaml");
     let failed = fixture.command(&["apply"]).arg("-f").arg(&lost).run();
     assert!(failed.code == 1 && failed.err().starts_with("cannot read "), "{}", failed.err());

@@ -13,7 +13,7 @@ use super::OURS;
 fn system_errors_are_printed_without_numbers() {
     let (registry, sandbox) = (Registry::start(), Sandbox::new());
     registry.put_image("app", "amd64", &Image::docker().platform("linux", "amd64").build());
-    let run = |words: &[&str]| sandbox.command(OURS).args(registry.words(words));
+    let run = |words: &[&str]| sandbox.command(OURS).args(registry.expand_names(words));
     let _ = run(&["create", "@app:1", "@app:amd64"]).run().success();
     let unused = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
     let closed_address = unused.local_addr().expect("it is bound").to_string();

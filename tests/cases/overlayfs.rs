@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 use testkit::sandbox::{Output, on_path};
-use testkit::skip::{not_possible_here, skipped};
+use testkit::skip::{skipped, skipped_unsupported};
 
 use super::OURS;
 use super::fixture::Fixture;
@@ -38,7 +38,7 @@ impl Fixture {
              mount -t overlay o -o lowerdir=l,upperdir=u,workdir=w m",
         );
         if probe.code != 0 {
-            not_possible_here(
+            skipped_unsupported(
                 check,
                 &format!("only root can mount, in a namespace of its own: {}", probe.first_err_line()),
             );

@@ -8,8 +8,8 @@ use testkit::image::{Image, Index};
 use super::fixture::Fixture;
 
 /// How many requests there were, and how many of them were for configurations.
-fn count_requests(fixture: &Fixture) -> (usize, usize) {
-    let requests = fixture.requests();
+fn count_all_and_config_requests(fixture: &Fixture) -> (usize, usize) {
+    let requests = fixture.request_lines();
     (requests.len(), requests.iter().filter(|request| request.contains("/blobs/")).count())
 }
 
@@ -40,14 +40,23 @@ fn commands_agree_on_platforms_that_a_list_does_not_give() {
         let name = format!("@app:{tag}");
         let stdout = fixture.run_recorded(&["platforms", &name]).success().out();
         let lines: Vec<&str> = stdout.lines().skip(3).map(|line| line.trim_start_matches("   - ")).collect();
-        assert_eq!((lines.as_slice(), count_requests(&fixture)), (expected, requests), "{tag}");
-        let printed = fixture.json(&["platforms", "--format", "json", &name]);
-        assert_eq!((json!(platforms(&printed)), count_requests(&fixture)), (json!(expected), requests), "{tag}");
-        let shown = fixture.json(&["inspect", "--format", "json", &name]);
-        assert_eq!((json!(platforms(&shown)), count_requests(&fixture)), (json!(expected), requests), "{tag}");
+        assert_eq!((lines.as_slice(), count_all_and_config_requests(&fixture)), (expected, requests), "{tag}");
+        let printed = fixture.run_recorded_json(&["platforms", "--format", "json", &name]);
+        assert_eq!(
+            (json!(platforms(&printed)), count_all_and_config_requests(&fixture)),
+            (json!(expected), requests),
+            "{tag}"
+        );
+        let shown = fixture.run_recorded_json(&["inspect", "--format", "json", &name]);
+        assert_eq!(
+            (json!(platforms(&shown)), count_all_and_config_requests(&fixture)),
+            (json!(expected), requests),
+            "{tag}"
+        );
         let table = fixture.run_recorded(&["inspect", "--format", "table", &name]).success().out();
         assert!(expected.iter().all(|platform| table.contains(platform)), "{table}");
-        let mut created = platforms(&fixture.json(&["create", "--replace", "--format", "json", "@list:1", &name]));
+        let mut created =
+            platforms(&fixture.run_recorded_json(&["create", "--replace", "--format", "json", "@list:1", &name]));
         created.sort_by_key(Value::to_string);
         assert_eq!(json!(created), json!(expected), "{tag}");
         for platform in expected {
@@ -65,18 +74,21 @@ fn a_platform_without_any_source_is_unknown() {
     let text = fixture.run_recorded(&["platforms", "@app:1"]).success().out();
     assert!(text.ends_with(" * Supported platforms:\n   - linux/amd64\n   - unknown\n"), "{text}");
     for verb in ["platforms", "inspect"] {
-        let printed = fixture.json(&[verb, "--format", "json", "@app:1"]);
+        let printed = fixture.run_recorded_json(&[verb, "--format", "json", "@app:1"]);
         assert_eq!(platforms(&printed), [json!("linux/amd64"), Value::Null], "{verb}");
         assert!(printed["platforms"][1].get("os").is_none(), "{printed}");
     }
     fixture.registry.put_image("app", "notes", &notes);
     let stdout = fixture.run_recorded(&["platforms", "@app:notes"]).success().out();
     assert!(stdout.ends_with(" * Supports: unknown\n"), "{stdout}");
-    let printed = fixture.json(&["platforms", "--format", "json", "@app:notes"]);
+    let printed = fixture.run_recorded_json(&["platforms", "--format", "json", "@app:notes"]);
     assert_eq!(platforms(&printed), [Value::Null]);
     // An attestation runs nowhere.
     fixture.registry.put_index("app", "attested", &buildx_index(&["linux/amd64"]));
-    assert_eq!(platforms(&fixture.json(&["platforms", "--format", "json", "@app:attested"])), [json!("linux/amd64")]);
+    assert_eq!(
+        platforms(&fixture.run_recorded_json(&["platforms", "--format", "json", "@app:attested"])),
+        [json!("linux/amd64")]
+    );
 }
 
 #[test]
@@ -92,13 +104,13 @@ fn json_always_has_platforms_and_their_parts() {
         "reference": fixture.registry.name(&format!("win@{}", image.digest())),
     });
     for verb in ["platforms", "inspect"] {
-        let printed = fixture.json(&[verb, "--format", "json", "@win:1"]);
+        let printed = fixture.run_recorded_json(&[verb, "--format", "json", "@win:1"]);
         assert_eq!(printed["platforms"], json!([entry]), "{verb}");
         assert_eq!(printed["platform"], entry["platform"], "{verb}");
     }
     let _ = fixture.run_recorded(&["create", "@list:1", "@win:1"]).success();
-    let list = fixture.json(&["inspect", "--format", "json", "@list:1"]);
-    let listed = fixture.json(&["inspect", "--format", "json", "@list:1", "@win:1"]);
+    let list = fixture.run_recorded_json(&["inspect", "--format", "json", "@list:1"]);
+    let listed = fixture.run_recorded_json(&["inspect", "--format", "json", "@list:1", "@win:1"]);
     assert_eq!(listed["platforms"], list["platforms"]);
     assert_eq!(listed["platforms"][0]["osFeatures"], json!(["win32k"]));
 }

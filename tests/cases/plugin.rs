@@ -92,7 +92,7 @@ pub(crate) fn old_entry(image: &str) -> String {
 }
 
 /// A draft of one image in a configuration directory.
-fn draft(sandbox: &Sandbox, config: &str, list: &str) -> PathBuf {
+fn write_draft(sandbox: &Sandbox, config: &str, list: &str) -> PathBuf {
     let name = format!("{config}/manifests/docker.io_library_{list}-latest");
     sandbox.write(format!("{name}/docker.io_library_i-1"), old_entry("docker.io/library/i:1"));
     sandbox.path().join(name)
@@ -111,7 +111,7 @@ fn the_plugin_uses_dockers_configuration_directory() {
         std::fs::create_dir_all(&plugins).unwrap();
         let _ = std::os::unix::fs::symlink(OURS, plugins.join("docker-manifests"));
         let list = format!("x{at}");
-        let (default, other) = (draft(&sandbox, "home/docker", &list), draft(&sandbox, "other", &list));
+        let (default, other) = (write_draft(&sandbox, "home/docker", &list), write_draft(&sandbox, "other", &list));
         let run = sandbox.command("docker").args(flags.iter().copied()).args(["manifests", "rm", &list]).run();
         assert_eq!((run.code, run.err()), (0, String::new()), "{flags:?}");
         assert!(default.is_dir() && !other.exists(), "{flags:?}");

@@ -10,7 +10,7 @@ use testkit::image::Image;
 use testkit::loopback::{Fault, Registry, Rule};
 use testkit::sandbox::Sandbox;
 
-use super::client_fixture::{FixtureBuilder, digest, repository};
+use super::client_fixture::{FixtureBuilder, parse_digest, repository};
 use super::fake_clocks::{SharedClock, run_without_waiting};
 
 /// A registry that answers 20 requests a second.
@@ -34,14 +34,14 @@ fn default_limits_copy_five_images_within_docker_hubs_rate_limit() {
         create.push(from.name(&format!("app:{arch}")));
     }
     let _ = run_without_waiting(&sandbox, "docker-manifest", &create, &clock).success();
-    from.clear_requests();
+    from.clear_record();
     let _ = run_without_waiting(&sandbox, "docker-manifest", &["push".to_owned(), to.name("app:1")], &clock).success();
     let (_, list) = to.manifest("app", "1").expect("it was pushed");
     assert!(String::from_utf8_lossy(&list).contains("ppc64le"));
     let refused = |registry: &Registry| registry.requests().iter().filter(|request| request.status == 429).count();
     assert!(refused(&to) > 0, "the limit was met");
     let gets: Vec<_> = from.requests().into_iter().filter(|request| request.method == "GET").collect();
-    let served = gets.iter().filter(|request| request.status == 200 && request.path.contains("/blobs/")).count();
+    let served = gets.iter().filter(|request| request.status == 200 && request.target.contains("/blobs/")).count();
     assert_eq!(served, blobs, "each blob is taken from its source once");
     let begun = to.requests().iter().filter(|request| request.method == "POST" && request.status == 202).count();
     assert_eq!((begun, to.open_uploads()), (blobs, 0), "a refused PUT is repeated on its upload session");
@@ -54,17 +54,17 @@ fn a_refused_put_is_repeated_on_its_session_with_the_same_bytes() {
     let (from, to) = (Registry::start(), Registry::start());
     for (method, size) in [("PUT", 3000), ("PATCH", 9 << 20), ("PUT", 9 << 20)] {
         let bytes = vec![7; size];
-        let blob = digest(&from.put_blob("b", &bytes));
+        let blob = parse_digest(&from.put_blob("b", &bytes));
         let after = vec![("Retry-After".to_owned(), "2".to_owned())];
         // More often than a request is repeated otherwise.
-        to.add_fault(Rule::on(method, "/uploads/").times(5), Fault::Status(429, String::new(), after));
+        to.add_fault(Rule::on(method, "/uploads/").first_n(5), Fault::Status(429, String::new(), after));
         let builder = FixtureBuilder::new().retries(1, Arc::clone(&clock) as Arc<dyn Clock>);
         let fixture = builder.build();
         let (target, source) = (repository(&to, &format!("{}-{size}", method.to_lowercase())), repository(&from, "b"));
-        to.clear_requests();
-        from.clear_requests();
+        to.clear_record();
+        from.clear_record();
         let blob = Blob { digest: &blob, size: None };
-        let brought = fixture.registry.copy_blob(&target, &[&source], &blob, &|_| {});
+        let brought = fixture.client.copy_blob(&target, &[&source], &blob, &|_| {});
         assert_eq!(brought, Ok(BlobCopy::Copied(size as u64)), "{method} {size}");
         let count = |method: &str| to.requests().iter().filter(|request| request.method == method).count();
         assert_eq!(count("POST"), 1, "{method} {size}");
@@ -83,12 +83,12 @@ fn rate_limit_waits_count_no_retry_and_end_at_the_timeout() {
     registry.put_image("a", "1", &Image::docker().platform("linux", "amd64").build());
     let fixture = || FixtureBuilder::new().retries(1, Arc::clone(&clock) as Arc<dyn Clock>);
     // Without Retry-After the waits double up to half a minute.
-    registry.add_fault(Rule::any().times(9), Fault::status(429));
+    registry.add_fault(Rule::any().first_n(9), Fault::status(429));
     fixture().build().manifest(&registry, "a:1").expect("it answers in the end");
     let doubled = [250, 500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000].map(Duration::from_millis);
     assert_eq!((registry.requests().len(), clock.passed()), (10, doubled.iter().sum()));
 
-    registry.clear_requests();
+    registry.clear_record();
     registry.clear_faults();
     registry.add_fault(Rule::any(), Fault::status(429));
     let error =

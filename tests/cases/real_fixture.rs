@@ -16,7 +16,7 @@ use testkit::token_server::{TokenConfig, TokenServer};
 pub(crate) const OURS: &str = env!("CARGO_BIN_EXE_docker-manifest");
 
 /// The authentication that the registry requires.
-pub(crate) enum ClientAuth {
+pub(crate) enum RequiredAuth {
     Open,
     Htpasswd,
     Token(TokenConfig),
@@ -27,7 +27,7 @@ pub(crate) struct Fixture {
     _registry: RealRegistry,
     pub(crate) storage: RegistryFilesystem,
     pub(crate) sandbox: Sandbox,
-    tokens: Option<TokenServer>,
+    token_server: Option<TokenServer>,
     images: Vec<Manifest>,
     /// The registry as it stands in names.
     pub(crate) host: String,
@@ -35,7 +35,7 @@ pub(crate) struct Fixture {
 
 impl Fixture {
     /// Over plain HTTP on 127.0.0.1; None, and a SKIPPED line, where there is no docker-registry.
-    pub(crate) fn plain(auth: ClientAuth) -> Option<Self> {
+    pub(crate) fn plain(auth: RequiredAuth) -> Option<Self> {
         Self::start(auth, None, None)
     }
 
@@ -43,7 +43,7 @@ impl Fixture {
     pub(crate) fn https(pair: &Pair, clients: Option<&Authority>) -> Option<Self> {
         let dir = tempfile::tempdir().expect("a temporary directory");
         // The registry reads the files as it starts, and never again.
-        Self::start(ClientAuth::Open, Some(tls_files(dir.path(), pair, clients)), None).map(Self::by_remote_name)
+        Self::start(RequiredAuth::Open, Some(tls_files(dir.path(), pair, clients)), None).map(Self::by_remote_name)
     }
 
     /// The same by a name that is not this machine's own: for those certs.d is not opened.
@@ -52,16 +52,16 @@ impl Fixture {
     }
 
     /// With HTTPS where `tls` is given, and in a network namespace where one is given.
-    pub(crate) fn start(auth: ClientAuth, tls: Option<Tls>, netns: Option<&str>) -> Option<Self> {
+    pub(crate) fn start(auth: RequiredAuth, tls: Option<Tls>, netns: Option<&str>) -> Option<Self> {
         let sandbox = Sandbox::new();
-        let mut tokens = None;
+        let mut token_server = None;
         let auth = match auth {
-            ClientAuth::Open => Auth::None,
-            ClientAuth::Htpasswd => {
+            RequiredAuth::Open => Auth::None,
+            RequiredAuth::Htpasswd => {
                 Auth::Htpasswd { file: write_htpasswd(sandbox.path()).expect("a file in the sandbox") }
             }
-            ClientAuth::Token(config) => {
-                let server = tokens.insert(TokenServer::start(config));
+            RequiredAuth::Token(config) => {
+                let server = token_server.insert(TokenServer::start(config));
                 Auth::Token {
                     realm: server.realm(),
                     service: server.service().to_owned(),
@@ -90,12 +90,12 @@ impl Fixture {
             Some(_) => format!("{}:{}", testkit::netns::HOST, registry.port()),
             None => registry.host(),
         };
-        Some(Self { _registry: registry, storage, sandbox, tokens, images, host })
+        Some(Self { _registry: registry, storage, sandbox, token_server, images, host })
     }
 
-    /// The token server; only with `ClientAuth::Token`.
-    pub(crate) fn tokens(&self) -> &TokenServer {
-        self.tokens.as_ref().expect("ClientAuth::Token")
+    /// The token server; only with `RequiredAuth::Token`.
+    pub(crate) fn token_server(&self) -> &TokenServer {
+        self.token_server.as_ref().expect("RequiredAuth::Token")
     }
 
     /// Runs `docker-manifest ARGS`.
@@ -128,12 +128,12 @@ impl Fixture {
         let created = self.create().success();
         assert_eq!(created.out(), format!("Created manifest list {}\n", self.name("team/app:1")));
         let pushed = self.push().success();
-        assert_eq!(pushed.out(), self.pushed_lines());
+        assert_eq!(pushed.out(), self.expected_push_output());
         self.assert_pushed();
     }
 
     /// What a push of the list prints.
-    pub(crate) fn pushed_lines(&self) -> String {
+    pub(crate) fn expected_push_output(&self) -> String {
         let repository = self.name("team/app");
         let child = |image: &Manifest| format!("Pushed ref {repository}@{0} with digest: {0}\n", image.digest);
         let children: String = self.images.iter().map(child).collect();
@@ -173,7 +173,7 @@ impl Fixture {
     }
 
     /// The directory for this registry's certificates in the rootless place, which the sandbox is told of.
-    pub(crate) fn certs_d(&mut self) -> PathBuf {
+    pub(crate) fn create_certs_d(&mut self) -> PathBuf {
         let config = self.sandbox.path().join("xdg");
         self.sandbox.set("XDG_CONFIG_HOME", &config);
         self.sandbox.set("ROOTLESSKIT_STATE_DIR", self.sandbox.path().join("rootless"));
@@ -206,7 +206,7 @@ pub(crate) fn assert_refused(output: &Output, words: &[&str]) {
 
 /// As `assert_refused`, with the words in the very first line, where docker would say `no such manifest`.
 #[track_caller]
-pub(crate) fn assert_first_line(output: &Output, words: &[&str]) {
+pub(crate) fn assert_refused_in_first_line(output: &Output, words: &[&str]) {
     assert_refused(output, &[]);
     let first = output.first_err_line().to_lowercase();
     assert!(!first.contains("no such manifest"), "{}", output.err());

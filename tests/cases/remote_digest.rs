@@ -20,7 +20,7 @@ fn fixture() -> Fixture {
 }
 
 /// The content of the file beside a draft.
-fn sidecar(fixture: &Fixture, list: &str) -> Value {
+fn read_sidecar(fixture: &Fixture, list: &str) -> Value {
     serde_json::from_slice(&std::fs::read(fixture.sidecar(list)).expect("the sidecar")).expect("JSON")
 }
 
@@ -28,20 +28,20 @@ fn sidecar(fixture: &Fixture, list: &str) -> Value {
 fn push_reports_changes_by_others() {
     let fixture = fixture();
     let _ = fixture.run_recorded(&["create", "@list:1", "@app:amd64"]).success();
-    assert!(sidecar(&fixture, "list:1").get("remoteDigest").is_none());
+    assert!(read_sidecar(&fixture, "list:1").get("remoteDigest").is_none());
     let pushed = fixture.run_recorded(&["push", "@list:1"]).success();
     assert_eq!(pushed.err(), "");
     let known = fixture.digest("list", "1");
-    assert_eq!(sidecar(&fixture, "list:1")["remoteDigest"], known);
-    assert_eq!(sidecar(&fixture, "list:1")["format"], 1);
+    assert_eq!(read_sidecar(&fixture, "list:1")["remoteDigest"], known);
+    assert_eq!(read_sidecar(&fixture, "list:1")["format"], 1);
     // Nobody else has changed it: nothing is told.
     let _ = fixture.run_recorded(&["add", "@list:1", "@app:arm64"]).success();
     assert_eq!(fixture.run_recorded(&["push", "@list:1"]).success().err(), "");
     let known = fixture.digest("list", "1");
-    assert_eq!(sidecar(&fixture, "list:1")["remoteDigest"], known);
+    assert_eq!(read_sidecar(&fixture, "list:1")["remoteDigest"], known);
     // Another machine publishes three platforms there.
     let other = Sandbox::new();
-    let theirs = |args: &[&str]| other.command(OURS).args(fixture.registry.words(args)).run().success();
+    let theirs = |args: &[&str]| other.command(OURS).args(fixture.registry.expand_names(args)).run().success();
     let _ = theirs(&["create", "@list:1", "@app:amd64", "@app:arm64", "@app:s390x"]);
     let _ = theirs(&["push", "@list:1"]);
     let digest = fixture.digest("list", "1");
@@ -66,16 +66,16 @@ fn a_draft_of_a_published_list_knows_what_it_was_made_from() {
     let fixture = fixture();
     let known = fixture.digest("app", "1");
     let _ = fixture.run_recorded(&["create", "@app:1", "@app:1"]).success();
-    assert_eq!(sidecar(&fixture, "app:1")["remoteDigest"], known);
+    assert_eq!(read_sidecar(&fixture, "app:1")["remoteDigest"], known);
     let _ = fixture.run_recorded(&["remove", "@app:1", "linux/arm64"]).success();
-    assert_eq!(sidecar(&fixture, "app:1")["remoteDigest"], known, "a change keeps it");
+    assert_eq!(read_sidecar(&fixture, "app:1")["remoteDigest"], known, "a change keeps it");
     fixture.registry.put_index("app", "1", &buildx_index(&["linux/amd64", "linux/s390x"]));
     let moved = fixture.digest("app", "1");
     let stderr = fixture.run_recorded(&["push", "--dry-run", "@app:1"]).success().err();
     assert!(stderr.contains(&format!("from {known} to {moved}; this list is without linux/s390x\n")), "{stderr}");
     // Looking again is knowing again.
     let _ = fixture.run_recorded(&["create", "--amend", "@app:1", "@app:1"]).success();
-    assert_eq!(sidecar(&fixture, "app:1")["remoteDigest"], moved);
+    assert_eq!(read_sidecar(&fixture, "app:1")["remoteDigest"], moved);
     assert_eq!(fixture.run_recorded(&["push", "--dry-run", "@app:1"]).success().err(), "");
 }
 
@@ -86,13 +86,13 @@ fn amending_a_published_list_hints_at_including_it() {
     let list = fixture.registry.name("app:1");
     let stderr = created.err();
     assert!(stderr.contains(&format!("create {list} {list}\n")) && stderr.lines().count() == 1, "{stderr}");
-    assert_eq!(fixture.requests().iter().filter(|line| line.contains("/app/manifests/1 ")).count(), 1);
+    assert_eq!(fixture.request_lines().iter().filter(|line| line.contains("/app/manifests/1 ")).count(), 1);
     // There is a draft now.
     assert_eq!(fixture.run_recorded(&["create", "--amend", "@app:1", "@app:arm64"]).success().err(), "");
     // Nothing is published under that name; nobody is asked; nothing has to be told.
     assert_eq!(fixture.run_recorded(&["create", "--amend", "@app:2", "@app:s390x"]).success().err(), "");
     assert_eq!(fixture.run_recorded(&["create", "@app:3", "@app:s390x"]).success().err(), "");
-    assert!(!fixture.requests().iter().any(|line| line.contains("/manifests/3")), "{:?}", fixture.requests());
+    assert!(!fixture.request_lines().iter().any(|line| line.contains("/manifests/3")), "{:?}", fixture.request_lines());
     // A registry that is not there is no reason to fail.
     fixture.registry.put_image("app", "x", &Image::docker().platform("linux", "386").build());
     let _ = fixture.run_recorded(&["create", "--amend", "127.0.0.1:1/app:1", "@app:x"]).success();

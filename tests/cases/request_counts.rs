@@ -24,7 +24,7 @@ use testkit::sandbox::{Output, Sandbox, SandboxCommand};
 use super::OURS;
 
 /// The repository that lists are pushed to.
-const TARGET: &str = "dst/app";
+const TARGET_REPOSITORY: &str = "dst/app";
 /// The layer that all images share.
 const BASE_LAYER: &[u8] = b"the shared layer";
 
@@ -56,7 +56,7 @@ impl Fixture {
 
     /// The list's name.
     fn list(&self) -> String {
-        self.name(&format!("{TARGET}:1"))
+        self.name(&format!("{TARGET_REPOSITORY}:1"))
     }
 
     /// `docker-manifest ARGS`, to be run.
@@ -78,7 +78,7 @@ impl Fixture {
     /// Makes the draft; the record is empty afterwards.
     fn with_draft(self) -> Fixture {
         let _ = self.create_command(&[]).run().success();
-        self.registry.clear_requests();
+        self.registry.clear_record();
         self
     }
 
@@ -104,9 +104,10 @@ impl Fixture {
         format!("GET /v2/{}/blobs/{} 200", source(number), self.images[number].config_digest())
     }
 
-    /// What a push of the images in `missing` takes, one at a time, after a look that was answered with `look`.
-    fn push_lines(&self, look: u16, missing: &[usize]) -> Vec<String> {
-        let mut lines = vec![format!("GET /v2/{TARGET}/manifests/1 {look}")];
+    /// What a push of the images in `missing` takes, one at a time, after a GET of the published list that was answered
+    /// with `current_list_status`.
+    fn push_lines(&self, current_list_status: u16, missing: &[usize]) -> Vec<String> {
+        let mut lines = vec![format!("GET /v2/{TARGET_REPOSITORY}/manifests/1 {current_list_status}")];
         let mut shared = Some(sha256(BASE_LAYER));
         for number in missing {
             let image = &self.images[*number];
@@ -119,17 +120,17 @@ impl Fixture {
     }
 
     /// What a push prints.
-    fn push_text(&self) -> String {
-        let target = self.name(TARGET);
+    fn expected_push_output(&self) -> String {
+        let target = self.name(TARGET_REPOSITORY);
         let child = |image: &Image| format!("Pushed ref {target}@{0} with digest: {0}\n", image.digest());
-        let (_, list) = self.registry.manifest(TARGET, "1").expect("the list was pushed");
+        let (_, list) = self.registry.manifest(TARGET_REPOSITORY, "1").expect("the list was pushed");
         self.images.iter().map(child).chain([format!("{}\n", sha256(&list))]).collect()
     }
 
     /// What was recorded, in order of arrival; the record is empty afterwards.
-    fn take_lines(&self) -> Vec<String> {
+    fn take_request_lines(&self) -> Vec<String> {
         let lines = self.registry.requests().iter().map(RecordedRequest::line).collect();
-        self.registry.clear_requests();
+        self.registry.clear_record();
         lines
     }
 }
@@ -153,16 +154,16 @@ fn index(images: &[Image]) -> Index {
 }
 
 fn mount_line(blob: &str, from: &str) -> String {
-    format!("POST /v2/{TARGET}/blobs/uploads/?mount={blob}&from={from} 201")
+    format!("POST /v2/{TARGET_REPOSITORY}/blobs/uploads/?mount={blob}&from={from} 201")
 }
 
 /// A look for a child that is there.
-fn head_line(digest: &str) -> String {
-    format!("HEAD /v2/{TARGET}/manifests/{digest} 200")
+fn head_manifest_line(digest: &str) -> String {
+    format!("HEAD /v2/{TARGET_REPOSITORY}/manifests/{digest} 200")
 }
 
 fn put_line(reference: &str) -> String {
-    format!("PUT /v2/{TARGET}/manifests/{reference} 201")
+    format!("PUT /v2/{TARGET_REPOSITORY}/manifests/{reference} 201")
 }
 
 /// The same requests, each as often, in whatever order.

@@ -17,7 +17,7 @@ use testkit::certs::self_signed_ca;
 use testkit::image::Image;
 use testkit::loopback::{Bearer, Fault, Registry, Rule};
 
-use super::client_fixture::{Fixture, FixtureBuilder, amd64_image, digest, lines, repository};
+use super::client_fixture::{Fixture, FixtureBuilder, amd64_image, parse_digest, repository, request_lines};
 use super::fake_clocks::RecordingClock;
 
 fn seeded() -> (Registry, Image) {
@@ -43,17 +43,17 @@ fn fetch_under(rule: Rule, fault: Fault) -> (Option<RegistryErrorKind>, usize, V
     let fixture = client_with_three_retries(&clock);
     let failed = fixture.manifest(&registry, "a:1").err().map(|error| error.kind);
     let sent = registry.requests().len();
-    assert_eq!(fixture.registry.requests(), u64::try_from(sent).expect("a few"), "each is counted");
+    assert_eq!(fixture.client.requests(), u64::try_from(sent).expect("a few"), "each is counted");
     (failed, sent, clock.slept_ms())
 }
 
 #[test]
 fn transient_failures_are_retried() {
     let statuses = [408, 429, 500, 502, 503, 504].map(Fault::status);
-    let broken = [Fault::CloseBeforeRead, Fault::CloseAfterRead, Fault::CloseAfterEffect];
+    let broken = [Fault::CutBeforeBody, Fault::CutAfterBody, Fault::CutAfterEffect];
     let short = [Fault::ShortBody(20), Fault::ShortBody(0), Fault::TruncatedChunk];
     for fault in statuses.into_iter().chain(broken).chain(short) {
-        let found = fetch_under(Rule::any().times(2), fault.clone());
+        let found = fetch_under(Rule::any().first_n(2), fault.clone());
         assert_eq!(found, (None, 3, vec![250, 500]), "{fault:?}");
     }
 }
@@ -89,7 +89,7 @@ fn retries_end_and_are_reported() {
 
 #[test]
 fn zero_retries_try_everything_once() {
-    for fault in [Fault::status(429), Fault::status(503), Fault::CloseAfterRead, retry_after(429, "1")] {
+    for fault in [Fault::status(429), Fault::status(503), Fault::CutAfterBody, retry_after(429, "1")] {
         let (registry, _) = seeded();
         registry.add_fault(Rule::any(), fault);
         let error = Fixture::new().manifest(&registry, "a:1").expect_err("it does not answer");
@@ -101,10 +101,11 @@ fn zero_retries_try_everything_once() {
 #[test]
 fn a_refused_connection_is_retried_and_an_unknown_host_is_not() {
     let clock = RecordingClock::new();
-    let error =
-        client_with_three_retries(&clock).manifest_of("127.0.0.1:1/a:1").expect_err("nothing listens on port 1");
+    let error = client_with_three_retries(&clock)
+        .manifest_by_full_name("127.0.0.1:1/a:1")
+        .expect_err("nothing listens on port 1");
     assert_eq!((error.kind, error.attempts, clock.slept_ms().len()), (RegistryErrorKind::Connect, 4, 3));
-    let error = client_with_three_retries(&clock).manifest_of("nowhere.invalid/x").expect_err("no such name");
+    let error = client_with_three_retries(&clock).manifest_by_full_name("nowhere.invalid/x").expect_err("no such name");
     assert_eq!((error.kind, error.attempts, clock.slept_ms().len()), (RegistryErrorKind::HostNotFound, 1, 3));
 }
 
@@ -128,7 +129,7 @@ fn retry_after_is_obeyed_and_reported() {
     ] {
         for status in [429, 503] {
             let (registry, _) = seeded();
-            registry.add_fault(Rule::any().times(1), retry_after(status, after));
+            registry.add_fault(Rule::any().first_n(1), retry_after(status, after));
             let clock = RecordingClock::new();
             let fixture = client_with_three_retries(&clock);
             fixture.manifest(&registry, "a:1").expect("it answers the second time");
@@ -166,7 +167,7 @@ fn a_retry_after_beyond_the_deadline_fails_immediately() {
 #[test]
 fn a_429_slows_that_registry_alone() {
     let ((busy, _), (idle, _)) = (seeded(), seeded());
-    busy.add_fault(Rule::any().times(2), retry_after(429, "30"));
+    busy.add_fault(Rule::any().first_n(2), retry_after(429, "30"));
     let clock = RecordingClock::new();
     let fixture =
         FixtureBuilder::new().retries(1, Arc::clone(&clock) as Arc<dyn Clock>).timeout(Duration::from_secs(40)).build();
@@ -184,11 +185,11 @@ fn a_429_reduces_the_number_of_concurrent_requests() {
     let clock = RecordingClock::new();
     let fixture = client_with_three_retries(&clock);
     fixture.manifest(&registry, "a:1").expect("it is there");
-    registry.add_fault(Rule::any().times(1), retry_after(429, "5"));
+    registry.add_fault(Rule::any().first_n(1), retry_after(429, "5"));
     fixture.manifest(&registry, "a:1").expect("it answers the second time");
-    registry.clear_requests();
+    registry.clear_record();
     // One request at a time after the 429, and one more after the success of the retry.
-    registry.add_fault(Rule::any().times(2), Fault::Hang);
+    registry.add_fault(Rule::any().first_n(2), Fault::Hang);
     let requests = thread::scope(|scope| {
         let fixture = &fixture;
         let registry = &registry;
@@ -214,19 +215,19 @@ fn a_429_reduces_the_number_of_concurrent_requests() {
 #[test]
 fn idempotent_writes_are_retried() {
     // What is cut on a connection that had been used before is sent over a new one at once.
-    for (fault, slept) in [(Fault::CloseAfterEffect, vec![250]), (Fault::status(502), vec![250, 250])] {
+    for (fault, slept) in [(Fault::CutAfterEffect, vec![250]), (Fault::status(502), vec![250, 250])] {
         let (registry, image) = seeded();
-        let blob = digest(&registry.put_blob("b", b"hello"));
+        let blob = parse_digest(&registry.put_blob("b", b"hello"));
         let clock = RecordingClock::new();
         let fixture = client_with_three_retries(&clock);
         let (target, source) = (repository(&registry, "a"), repository(&registry, "b"));
-        registry.add_fault(Rule::on("PUT", "/manifests/").times(1), fault.clone());
-        registry.add_fault(Rule::on("POST", "mount=").times(1), fault.clone());
+        registry.add_fault(Rule::on("PUT", "/manifests/").first_n(1), fault.clone());
+        registry.add_fault(Rule::on("POST", "mount=").first_n(1), fault.clone());
         let tag = ManifestName::Tag("2".to_owned());
-        let put = fixture.registry.put_manifest(&target, &tag, DOCKER_MANIFEST, &image.manifest);
+        let put = fixture.client.put_manifest(&target, &tag, DOCKER_MANIFEST, &image.manifest);
         assert_eq!(put.map(|stored| stored.digest.to_string()), Ok(image.digest()), "{fault:?}");
-        assert_eq!(fixture.registry.mount(&target, &source, &blob), Ok(true), "{fault:?}");
-        assert_eq!((registry.requests().len(), clock.slept_ms()), (4, slept), "{:?}", lines(&registry));
+        assert_eq!(fixture.client.mount(&target, &source, &blob), Ok(true), "{fault:?}");
+        assert_eq!((registry.requests().len(), clock.slept_ms()), (4, slept), "{:?}", request_lines(&registry));
     }
 }
 
@@ -240,8 +241,8 @@ fn with_tokens(config: &str, clock: &Arc<RecordingClock>) -> (Registry, Fixture)
     (registry, fixture)
 }
 
-const PASSWORD: &str = r#"{"username":"me","password":"hunter2"}"#;
-const IDENTITY: &str = r#"{"identitytoken":"identity"}"#;
+const PASSWORD_ENTRY: &str = r#"{"username":"me","password":"hunter2"}"#;
+const IDENTITY_TOKEN_ENTRY: &str = r#"{"identitytoken":"identity"}"#;
 
 #[test]
 fn token_requests_are_retried() {
@@ -251,11 +252,11 @@ fn token_requests_are_retried() {
         (Fault::status(429), longest.clone()),
         (Fault::ShortBody(3), longest),
         // The first went over a connection that had been used before, and is sent over a new one at once.
-        (Fault::CloseAfterRead, vec![250]),
+        (Fault::CutAfterBody, vec![250]),
     ] {
         let clock = RecordingClock::new();
-        let (registry, fixture) = with_tokens(PASSWORD, &clock);
-        registry.add_fault(Rule::on("GET", "/token").times(2), fault.clone());
+        let (registry, fixture) = with_tokens(PASSWORD_ENTRY, &clock);
+        registry.add_fault(Rule::on("GET", "/token").first_n(2), fault.clone());
         fixture.manifest(&registry, "a:1").unwrap_or_else(|error| panic!("{fault:?}: {error}"));
         let tokens = registry.requests().iter().filter(|request| request.is_token_request()).count();
         assert_eq!((tokens, registry.requests().len(), clock.slept_ms()), (3, 5, slept), "{fault:?}");
@@ -265,8 +266,8 @@ fn token_requests_are_retried() {
 #[test]
 fn an_unreachable_token_server_is_not_asked_for_each_retry() {
     let clock = RecordingClock::new();
-    let (registry, fixture) = with_tokens(PASSWORD, &clock);
-    registry.add_fault(Rule::on("GET", "/token").times(3), retry_after(503, "2"));
+    let (registry, fixture) = with_tokens(PASSWORD_ENTRY, &clock);
+    registry.add_fault(Rule::on("GET", "/token").first_n(3), retry_after(503, "2"));
     registry.add_fault(Rule::on("GET", "/token").from(4), Fault::status(503));
     let error = fixture.manifest(&registry, "a:1").expect_err("there is no token");
     assert_eq!((error.kind, error.attempts), (RegistryErrorKind::Server, 7));
@@ -279,9 +280,9 @@ fn an_unreachable_token_server_is_not_asked_for_each_retry() {
 
 #[test]
 fn a_refresh_token_is_sent_once() {
-    for fault in [Fault::status(503), Fault::CloseAfterRead, Fault::CloseAfterEffect] {
+    for fault in [Fault::status(503), Fault::CutAfterBody, Fault::CutAfterEffect] {
         let clock = RecordingClock::new();
-        let (registry, fixture) = with_tokens(IDENTITY, &clock);
+        let (registry, fixture) = with_tokens(IDENTITY_TOKEN_ENTRY, &clock);
         registry.add_fault(Rule::on("POST", "/token"), fault.clone());
         let error = fixture.manifest(&registry, "a:1").expect_err("there is no token");
         assert_eq!((error.attempts, clock.slept_ms()), (1, vec![]), "{fault:?}: {error}");
@@ -336,6 +337,6 @@ fn a_stalled_handshake_ends_at_the_timeout() {
     let silent = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
     let host = silent.local_addr().expect("it is bound");
     let fixture = FixtureBuilder::new().timeout(Duration::from_millis(300)).build();
-    let error = fixture.manifest_of(&format!("{host}/a:1")).expect_err("nobody accepts");
+    let error = fixture.manifest_by_full_name(&format!("{host}/a:1")).expect_err("nobody accepts");
     assert_eq!((error.kind, error.message.as_str()), (RegistryErrorKind::Timeout, "no whole answer within 300 ms"));
 }

@@ -10,7 +10,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use docker_manifest::net::RegistryErrorKind;
 use testkit::loopback::{Bearer, Fault, Registry, Rule};
-use testkit::sandbox::{Sandbox, tree};
+use testkit::sandbox::{Sandbox, tree_without_root_dot_names};
 
 use super::OURS;
 use super::client_fixture::{Fixture, FixtureBuilder, amd64_image};
@@ -18,17 +18,17 @@ use super::client_fixture::{Fixture, FixtureBuilder, amd64_image};
 const PASSWORD: &str = "hunter2-tops3cret";
 const TOKEN: &str = "eyJhbGciOiJub25lIn0.a-registry-token-that-is-fairly-long.c2lnbmF0dXJl";
 
-fn login() -> String {
+fn encoded_auth() -> String {
     BASE64_STANDARD.encode(format!("me:{PASSWORD}"))
 }
 
 /// The forms in which the secrets of these tests could be told.
 fn forms() -> [String; 4] {
-    [PASSWORD.to_owned(), login(), BASE64_STANDARD.encode(PASSWORD), TOKEN[..30].to_owned()]
+    [PASSWORD.to_owned(), encoded_auth(), BASE64_STANDARD.encode(PASSWORD), TOKEN[..30].to_owned()]
 }
 
 #[track_caller]
-fn assert_silent(text: &str) {
+fn assert_no_secrets(text: &str) {
     for form in forms() {
         assert!(!text.contains(&form), "{form} is told in:\n{text}");
     }
@@ -70,13 +70,13 @@ fn client_texts(registry: &Registry, fixture: &Fixture, fault: Fault) -> String 
 
 #[test]
 fn a_login_that_a_registry_repeats_is_redacted() {
-    let header = format!("Basic {}", login());
+    let header = format!("Basic {}", encoded_auth());
     for text in [header.as_str(), PASSWORD, &forms()[2]] {
         for fault in echoing_faults(text) {
             let registry = Registry::builder().basic("me", PASSWORD).start();
             registry.put_image("a", "1", &amd64_image());
             let fixture = Fixture::with_login(&registry, "me", PASSWORD);
-            assert_silent(&client_texts(&registry, &fixture, fault));
+            assert_no_secrets(&client_texts(&registry, &fixture, fault));
         }
     }
 }
@@ -88,7 +88,7 @@ fn a_token_that_a_registry_repeats_is_redacted() {
         registry.put_image("a", "1", &amd64_image());
         let config = format!(r#"{{"auths":{{"{}":{{"registrytoken":"{TOKEN}"}}}}}}"#, registry.host());
         let text = client_texts(&registry, &FixtureBuilder::new().config(&config).build(), fault);
-        assert_silent(&text);
+        assert_no_secrets(&text);
         assert!(!text.is_empty());
     }
 }
@@ -96,8 +96,8 @@ fn a_token_that_a_registry_repeats_is_redacted() {
 #[test]
 fn a_token_server_that_repeats_the_login_or_the_refresh_token_is_not_quoted() {
     for (entry, secret) in [
-        (format!(r#"{{"auth":"{}"}}"#, login()), format!("Basic {}", login())),
-        (format!(r#"{{"auth":"{}"}}"#, login()), PASSWORD.to_owned()),
+        (format!(r#"{{"auth":"{}"}}"#, encoded_auth()), format!("Basic {}", encoded_auth())),
+        (format!(r#"{{"auth":"{}"}}"#, encoded_auth()), PASSWORD.to_owned()),
         (format!(r#"{{"identitytoken":"{TOKEN}"}}"#), TOKEN.to_owned()),
     ] {
         for status in [400, 401, 403, 429, 500] {
@@ -108,7 +108,7 @@ fn a_token_server_that_repeats_the_login_or_the_refresh_token_is_not_quoted() {
             registry.add_fault(Rule::on("*", "/token"), Fault::Status(status, body, vec![]));
             let error = fixture.manifest(&registry, "a:1").expect_err("there is no token");
             let text = format!("{error}\n{error:?}\n{}", fixture.trace().join("\n"));
-            assert_silent(&text);
+            assert_no_secrets(&text);
             assert!(text.contains("[secret]"), "{text}");
         }
     }
@@ -119,16 +119,16 @@ fn the_whole_program_prints_no_secret() {
     let registry = Registry::builder().basic("me", PASSWORD).start();
     registry.put_image("a", "1", &amd64_image());
     let sandbox = Sandbox::new();
-    sandbox.write_config(&format!(r#"{{"auths":{{"{}":{{"auth":"{}"}}}}}}"#, registry.host(), login()));
+    sandbox.write_config(&format!(r#"{{"auths":{{"{}":{{"auth":"{}"}}}}}}"#, registry.host(), encoded_auth()));
     let name = format!("{}/a:1", registry.host());
-    for fault in echoing_faults(&format!("Basic {}", login())) {
+    for fault in echoing_faults(&format!("Basic {}", encoded_auth())) {
         registry.clear_faults();
         registry.add_fault(Rule::any().authorized(), fault.clone());
         let output = sandbox.command(OURS).args(["--debug", "inspect", &name]).run();
-        assert_silent(&output.err());
+        assert_no_secrets(&output.err());
         // A manifest is shown as it is, and this is one.
         if output.code != 0 {
-            assert_silent(&output.out());
+            assert_no_secrets(&output.out());
         }
     }
     assert!(registry.requests().iter().any(|request| request.header("Authorization").is_some()));
@@ -147,7 +147,7 @@ fn a_login_by_flags_overrides_the_stored_one() {
 }
 
 /// The registry by a name that is not this machine's own.
-fn remote_name(registry: &Registry) -> String {
+fn remote_reference(registry: &Registry) -> String {
     format!("0.0.0.0:{}/a:1", registry.port())
 }
 
@@ -156,10 +156,11 @@ fn a_login_is_sent_over_plain_http_only_with_insecure() {
     let registry = Registry::builder().basic("me", PASSWORD).start();
     registry.put_image("a", "1", &amd64_image());
     let builder = || FixtureBuilder::new().login(&format!("0.0.0.0:{}", registry.port()), "me", PASSWORD);
-    let error = builder().build().manifest_of(&remote_name(&registry)).expect_err("it speaks plain HTTP");
+    let error =
+        builder().build().manifest_by_full_name(&remote_reference(&registry)).expect_err("it speaks plain HTTP");
     assert_eq!((error.kind, registry.requests().len()), (RegistryErrorKind::PlainHttp, 0));
     for fixture in [builder().insecure().build(), builder().plain_http().build()] {
-        fixture.manifest_of(&remote_name(&registry)).expect("the user wants it so");
+        fixture.manifest_by_full_name(&remote_reference(&registry)).expect("the user wants it so");
     }
 }
 
@@ -167,7 +168,11 @@ fn a_login_is_sent_over_plain_http_only_with_insecure() {
 fn insecure_does_not_fall_back_further() {
     let registry = Registry::start();
     registry.put_image("a", "1", &amd64_image());
-    FixtureBuilder::new().plain_http().build().manifest_of(&remote_name(&registry)).expect("it speaks plain HTTP");
+    FixtureBuilder::new()
+        .plain_http()
+        .build()
+        .manifest_by_full_name(&remote_reference(&registry))
+        .expect("it speaks plain HTTP");
     assert_eq!((registry.connections(), registry.requests().len()), (1, 1), "no handshake came before");
 }
 
@@ -188,7 +193,7 @@ fn no_secret_stays_behind_in_a_file() {
     }
     let secrets: Vec<String> = forms().into_iter().chain(registry.issued_tokens()).collect();
     assert!(secrets.len() > forms().len(), "no token was given out");
-    let files = tree(sandbox.path());
+    let files = tree_without_root_dot_names(sandbox.path());
     assert!(files.keys().any(|path| path.contains(".docker-manifest/lists/")), "{:?}", files.keys());
     for (path, (_, bytes)) in &files {
         let text = String::from_utf8_lossy(bytes);

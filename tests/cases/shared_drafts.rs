@@ -48,12 +48,12 @@ impl Fixture {
     }
 
     /// The name of the image for this platform, which is put in place.
-    fn image(&self, platform: &str) -> String {
-        self.another_image(platform, "")
+    fn put_image(&self, platform: &str) -> String {
+        self.put_another_image(platform, "")
     }
 
     /// Another image for the same platform.
-    fn another_image(&self, platform: &str, layer: &str) -> String {
+    fn put_another_image(&self, platform: &str, layer: &str) -> String {
         let digest = self.registry.put_image(REPOSITORY, &image(platform, layer).digest(), &image(platform, layer));
         self.registry.name(&format!("{REPOSITORY}@{digest}"))
     }
@@ -74,7 +74,7 @@ impl Fixture {
     /// Adds an image for each of these platforms, one after the other.
     fn add(&self, platforms: &[&str]) -> &Fixture {
         for platform in platforms {
-            let _ = self.run(&["add", "--shared", &self.list(), &self.image(platform)]).success();
+            let _ = self.run(&["add", "--shared", &self.list(), &self.put_image(platform)]).success();
         }
         self
     }
@@ -85,11 +85,11 @@ impl Fixture {
     }
 
     /// What was asked so far, without what was answered. The record is empty afterwards.
-    fn lines(&self) -> Vec<String> {
+    fn take_request_lines(&self) -> Vec<String> {
         let requests = self.registry.requests();
-        let lines = requests.iter().map(|request| format!("{} {}", request.method, request.path));
+        let lines = requests.iter().map(|request| format!("{} {}", request.method, request.target));
         let lines = lines.map(|line| line.replace("/v2/app/manifests/", "")).collect();
-        self.registry.clear_requests();
+        self.registry.clear_record();
         lines
     }
 
@@ -108,7 +108,7 @@ impl Fixture {
     }
 
     /// The tags of entries.
-    fn entries(&self) -> Vec<String> {
+    fn entry_tags(&self) -> Vec<String> {
         self.registry.tags(REPOSITORY).into_iter().filter(|tag| tag.starts_with("draft.")).collect()
     }
 }

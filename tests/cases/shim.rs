@@ -14,7 +14,7 @@ use super::OURS;
 use super::shell_init::CALLS;
 
 /// What the stand-in for docker does: it says with what it was called.
-const STAND_IN: &str = "#!/bin/sh\nprintf '%s' docker\nprintf '[%s]' \"$@\"\necho\ncat\nexit 42\n";
+const FAKE_DOCKER: &str = "#!/bin/sh\nprintf '%s' docker\nprintf '[%s]' \"$@\"\necho\ncat\nexit 42\n";
 
 struct Fixture {
     sandbox: Sandbox,
@@ -27,7 +27,7 @@ impl Fixture {
         for dir in ["front", "real"] {
             std::fs::create_dir(sandbox.path().join(dir)).unwrap();
         }
-        write_script(&sandbox.path().join("real/docker"), STAND_IN);
+        write_script(&sandbox.path().join("real/docker"), FAKE_DOCKER);
         sandbox.set("PATH", path(&sandbox, &["front", "real"]));
         let fixture = Fixture { sandbox };
         let installed = fixture.shim(&["install", "--dir", "front"]).success();
@@ -291,7 +291,7 @@ fn a_docker_that_is_not_ours_is_neither_replaced_nor_removed() {
         assert_eq!(output.code, 1);
         let expected = format!("{}/docker is not a shim of docker-manifest, so it stays as it is", real.display());
         assert_eq!(output.first_err_line(), expected);
-        assert_eq!(std::fs::read_to_string(real.join("docker")).unwrap(), STAND_IN);
+        assert_eq!(std::fs::read_to_string(real.join("docker")).unwrap(), FAKE_DOCKER);
     }
     let removed = fixture.shim(&["remove"]).success();
     assert_eq!(removed.out(), format!("Removed {}\n", fixture.file().display()));

@@ -9,7 +9,7 @@ use super::fixture::Fixture;
 
 impl Fixture {
     /// The output without white space, and the number of requests.
-    fn render(&self, template: &str, more: &[&str]) -> (String, usize) {
+    fn render_without_spaces(&self, template: &str, more: &[&str]) -> (String, usize) {
         let stdout = self.run_recorded(&[&["inspect", "--format", template], more].concat()).success().out();
         (stdout.split_whitespace().collect(), self.registry.requests().len())
     }
@@ -22,31 +22,33 @@ fn templates_print_what_buildx_prints() {
     fixture.registry.put_index("app", "1", &index);
     fixture.registry.put_image("app", "one", &buildx_image("linux/amd64"));
     let digest = index.digest();
-    assert_eq!(fixture.render("{{.Manifest.Digest}}", &["@app:1"]), (digest.clone(), 1));
-    let (json, requests) = fixture.render("{{json .Manifest}}", &["@app:1"]);
+    assert_eq!(fixture.render_without_spaces("{{.Manifest.Digest}}", &["@app:1"]), (digest.clone(), 1));
+    let (json, requests) = fixture.render_without_spaces("{{json .Manifest}}", &["@app:1"]);
     let json: Value = serde_json::from_str(&json).expect("JSON");
     let served: Value = serde_json::from_slice(&index.manifest).expect("JSON");
     assert_eq!((&json["digest"], &json["manifests"], requests), (&digest.into(), &served["manifests"], 1));
     let platforms =
         "{{range .Manifest.Manifests}}{{if ne .Platform.OS \"unknown\"}}{{.Platform.Architecture}};{{end}}{{end}}";
-    assert_eq!(fixture.render(platforms, &["@app:1"]), ("amd64;arm64;".to_owned(), 1));
-    let (images, requests) =
-        fixture.render("{{range $platform, $image := .Image}}{{$platform}}={{$image.OS}};{{end}}", &["@app:1"]);
+    assert_eq!(fixture.render_without_spaces(platforms, &["@app:1"]), ("amd64;arm64;".to_owned(), 1));
+    let (images, requests) = fixture
+        .render_without_spaces("{{range $platform, $image := .Image}}{{$platform}}={{$image.OS}};{{end}}", &["@app:1"]);
     assert_eq!((images.as_str(), requests), ("linux/amd64=linux;linux/arm64=linux;", 5));
     // The list, the attestations and their statements; no image and no configuration.
-    let (provenance, requests) = fixture
-        .render("{{range $platform, $found := .Provenance}}{{$platform}};{{json $found.SLSA}}{{end}}", &["@app:1"]);
+    let (provenance, requests) = fixture.render_without_spaces(
+        "{{range $platform, $found := .Provenance}}{{$platform}};{{json $found.SLSA}}{{end}}",
+        &["@app:1"],
+    );
     assert!(provenance.starts_with("linux/amd64;{") && provenance.contains("linux/arm64;{"), "{provenance}");
     assert_eq!(requests, 5);
-    let (sbom, _) = fixture.render("{{json (index .SBOM \"linux/arm64\").SPDX}}", &["@app:1"]);
+    let (sbom, _) = fixture.render_without_spaces("{{json (index .SBOM \"linux/arm64\").SPDX}}", &["@app:1"]);
     assert!(sbom.starts_with("{"), "{sbom}");
-    let (picked, _) = fixture.render(
+    let (picked, _) = fixture.render_without_spaces(
         "{{.Manifest.Digest}};{{if .Provenance.SLSA}}attested{{end}}",
         &["--platform", "linux/arm64", "@app:1"],
     );
     assert_eq!(picked, format!("{};attested", index.images[1].digest()));
     assert_eq!(
-        fixture.render("{{.Image.Architecture}}{{.Manifest.MediaType}}", &["@app:one"]).0,
+        fixture.render_without_spaces("{{.Image.Architecture}}{{.Manifest.MediaType}}", &["@app:one"]).0,
         "amd64application/vnd.oci.image.manifest.v1+json"
     );
     let lines = fixture.run_recorded(&["inspect", "--format", "{{.Manifest}}", "@app:1"]).success().out();
@@ -62,7 +64,7 @@ fn templates_print_what_buildx_prints() {
     }
     // A draft says what it would be published as, and no more.
     let _ = fixture.run_recorded(&["create", "@list:1", "@app:1"]).success();
-    assert_eq!(fixture.render("{{.Manifest.Digest}}", &["@list:1"]), (index.digest(), 0));
+    assert_eq!(fixture.render_without_spaces("{{.Manifest.Digest}}", &["@list:1"]), (index.digest(), 0));
     let refused = fixture.run_recorded(&["inspect", "--format", "{{.Image}}", "@list:1"]);
     assert!(
         refused.err().contains("is a draft, which has neither configurations nor attestations"),
@@ -71,7 +73,7 @@ fn templates_print_what_buildx_prints() {
     );
     let odd = Image::oci().platform("linux", "amd64").layer("x").annotation("k", "\u{1b}[2J").build();
     fixture.registry.put_image("app", "odd", &odd);
-    let label = fixture.render("{{.Image.OS}}", &["@app:odd"]);
+    let label = fixture.render_without_spaces("{{.Image.OS}}", &["@app:odd"]);
     assert_eq!(label.0, "linux");
 }
 
@@ -99,7 +101,7 @@ fn signed_statements_are_shown(fixture: &Fixture) {
         let unknown_platform = serde_json::json!({"architecture": "unknown", "os": "unknown"});
         let index = Index::oci().image(&image).image_with(&attestation, unknown_platform, &notes).build();
         fixture.registry.put_index("signed", &number.to_string(), &index);
-        let (shown, _) = fixture.render("{{json .Provenance.SLSA}}", &[&format!("@signed:{number}")]);
+        let (shown, _) = fixture.render_without_spaces("{{json .Provenance.SLSA}}", &[&format!("@signed:{number}")]);
         assert_eq!(shown, r#"{"buildType":"signed"}"#, "{media_type}");
     }
 }

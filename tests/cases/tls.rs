@@ -8,64 +8,64 @@ use testkit::certs::{Authority, Pair, expired_self_signed_ca, self_signed_ca, wr
 use testkit::sandbox::on_path;
 use testkit::skip::skipped;
 
-use super::real_fixture::{ClientAuth, Fixture, assert_first_line, assert_refused, tls_files};
+use super::real_fixture::{Fixture, RequiredAuth, assert_refused, assert_refused_in_first_line, tls_files};
 
-const LOOPBACK_NAMES: &[&str] = &["0.0.0.0", "127.0.0.1", "localhost"];
+const CERTIFICATE_NAMES: &[&str] = &["0.0.0.0", "127.0.0.1", "localhost"];
 
 /// A scene whose server's certificate is of this authority, which lies in certs.d.
 fn trusted(authority: &Authority, pair: &Pair, clients: Option<&Authority>) -> Option<Fixture> {
     let mut fixture = Fixture::https(pair, clients)?;
-    authority.write(&fixture.certs_d(), "ca.crt");
+    authority.write(&fixture.create_certs_d(), "ca.crt");
     Some(fixture)
 }
 
 #[test]
 fn an_unknown_authority_is_named_in_the_error() {
-    let Some(fixture) = Fixture::https(&Authority::new("nobody").server(LOOPBACK_NAMES), None) else { return };
+    let Some(fixture) = Fixture::https(&Authority::new("nobody").server(CERTIFICATE_NAMES), None) else { return };
     let image = fixture.name("team/amd:1");
     for output in [fixture.create(), fixture.ours(&["inspect", &image])] {
-        assert_first_line(&output, &["certificate"]);
+        assert_refused_in_first_line(&output, &["certificate"]);
         assert_refused(&output, &["certs.d", "--insecure", &fixture.host]);
     }
-    assert!(testkit::sandbox::tree(&fixture.sandbox.store()).is_empty());
+    assert!(testkit::sandbox::tree_without_root_dot_names(&fixture.sandbox.store()).is_empty());
 }
 
 #[test]
 fn the_hint_names_the_directory_that_would_be_read() {
-    let Some(mut fixture) = Fixture::https(&Authority::new("nobody").server(LOOPBACK_NAMES), None) else { return };
-    let directory = fixture.certs_d();
+    let Some(mut fixture) = Fixture::https(&Authority::new("nobody").server(CERTIFICATE_NAMES), None) else { return };
+    let directory = fixture.create_certs_d();
     assert_refused(&fixture.create(), &[&directory.display().to_string()]);
 }
 
 #[test]
 fn an_authority_in_certs_d_is_trusted() {
     let authority = Authority::new("house");
-    let Some(fixture) = trusted(&authority, &authority.server(LOOPBACK_NAMES), None) else { return };
+    let Some(fixture) = trusted(&authority, &authority.server(CERTIFICATE_NAMES), None) else { return };
     fixture.create_and_push();
 }
 
 #[test]
 fn an_authority_in_certs_d_of_another_port_is_not_trusted() {
     let authority = Authority::new("house");
-    let Some(mut fixture) = Fixture::https(&authority.server(LOOPBACK_NAMES), None) else { return };
-    let directory = fixture.certs_d();
+    let Some(mut fixture) = Fixture::https(&authority.server(CERTIFICATE_NAMES), None) else { return };
+    let directory = fixture.create_certs_d();
     authority.write(&directory.with_file_name("0.0.0.0:1"), "ca.crt");
-    assert_first_line(&fixture.create(), &["certificate"]);
+    assert_refused_in_first_line(&fixture.create(), &["certificate"]);
 }
 
 #[test]
 fn only_crt_files_are_authorities() {
     let authority = Authority::new("house");
-    let Some(mut fixture) = Fixture::https(&authority.server(LOOPBACK_NAMES), None) else { return };
-    authority.write(&fixture.certs_d(), "ca.pem");
-    assert_first_line(&fixture.create(), &["certificate"]);
+    let Some(mut fixture) = Fixture::https(&authority.server(CERTIFICATE_NAMES), None) else { return };
+    authority.write(&fixture.create_certs_d(), "ca.pem");
+    assert_refused_in_first_line(&fixture.create(), &["certificate"]);
 }
 
 #[test]
 fn several_authorities_are_trusted_from_one_or_more_files() {
     let (first, second) = (Authority::new("one"), Authority::new("two"));
-    let Some(mut fixture) = Fixture::https(&second.server(LOOPBACK_NAMES), None) else { return };
-    let directory = fixture.certs_d();
+    let Some(mut fixture) = Fixture::https(&second.server(CERTIFICATE_NAMES), None) else { return };
+    let directory = fixture.create_certs_d();
     let two_certificates = format!("A remark, as openssl -text writes it\n{}{}", first.cert_pem(), second.cert_pem());
     write_pem(&directory, "bundle.crt", &two_certificates);
     Authority::new("three").write(&directory, "another.crt");
@@ -74,28 +74,28 @@ fn several_authorities_are_trusted_from_one_or_more_files() {
 
 #[test]
 fn the_certificate_of_dockers_documentation_works() {
-    let pair = self_signed_ca(LOOPBACK_NAMES);
+    let pair = self_signed_ca(CERTIFICATE_NAMES);
     let Some(mut fixture) = Fixture::https(&pair, None) else { return };
-    let directory = fixture.certs_d();
-    assert_first_line(&fixture.create(), &["certificate"]);
+    let directory = fixture.create_certs_d();
+    assert_refused_in_first_line(&fixture.create(), &["certificate"]);
     write_pem(&directory, "ca.crt", &pair.cert);
     fixture.create_and_push();
 }
 
 #[test]
 fn a_self_signed_certificate_other_than_the_one_in_certs_d_is_refused() {
-    let Some(mut fixture) = Fixture::https(&self_signed_ca(LOOPBACK_NAMES), None) else { return };
-    write_pem(&fixture.certs_d(), "ca.crt", &self_signed_ca(LOOPBACK_NAMES).cert);
-    assert_first_line(&fixture.create(), &["certificate"]);
+    let Some(mut fixture) = Fixture::https(&self_signed_ca(CERTIFICATE_NAMES), None) else { return };
+    write_pem(&fixture.create_certs_d(), "ca.crt", &self_signed_ca(CERTIFICATE_NAMES).cert);
+    assert_refused_in_first_line(&fixture.create(), &["certificate"]);
 }
 
 #[test]
 fn a_self_signed_certificate_is_still_checked_for_dates_and_name() {
     for (pair, word) in
-        [(expired_self_signed_ca(LOOPBACK_NAMES), "expired"), (self_signed_ca(&["elsewhere.test"]), "name")]
+        [(expired_self_signed_ca(CERTIFICATE_NAMES), "expired"), (self_signed_ca(&["elsewhere.test"]), "name")]
     {
         let Some(mut fixture) = Fixture::https(&pair, None) else { return };
-        write_pem(&fixture.certs_d(), "ca.crt", &pair.cert);
+        write_pem(&fixture.create_certs_d(), "ca.crt", &pair.cert);
         assert_refused(&fixture.create(), &["certificate", word]);
     }
 }
@@ -103,8 +103,8 @@ fn a_self_signed_certificate_is_still_checked_for_dates_and_name() {
 #[test]
 fn an_expired_certificate_is_refused() {
     let authority = Authority::new("house");
-    let Some(fixture) = trusted(&authority, &authority.expired_server(LOOPBACK_NAMES), None) else { return };
-    assert_first_line(&fixture.create(), &["certificate"]);
+    let Some(fixture) = trusted(&authority, &authority.expired_server(CERTIFICATE_NAMES), None) else { return };
+    assert_refused_in_first_line(&fixture.create(), &["certificate"]);
     assert_refused(&fixture.create(), &["expired"]);
 }
 
@@ -113,42 +113,42 @@ fn a_certificate_for_another_name_is_refused() {
     let authority = Authority::new("house");
     let Some(fixture) = trusted(&authority, &authority.server(&["elsewhere.test"]), None) else { return };
     let output = fixture.create();
-    assert_first_line(&output, &["certificate"]);
+    assert_refused_in_first_line(&output, &["certificate"]);
     assert_refused(&output, &["name"]);
 }
 
 #[test]
 fn a_client_certificate_grants_access() {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
-    let Some(mut fixture) = trusted(&servers, &servers.server(LOOPBACK_NAMES), Some(&clients)) else { return };
-    clients.client("me").write(&fixture.certs_d(), "client.cert", "client.key");
+    let Some(mut fixture) = trusted(&servers, &servers.server(CERTIFICATE_NAMES), Some(&clients)) else { return };
+    clients.client("me").write(&fixture.create_certs_d(), "client.cert", "client.key");
     fixture.create_and_push();
 }
 
 #[test]
 fn access_is_refused_without_a_client_certificate() {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
-    let Some(fixture) = trusted(&servers, &servers.server(LOOPBACK_NAMES), Some(&clients)) else { return };
-    assert_first_line(&fixture.create(), &["certificate"]);
+    let Some(fixture) = trusted(&servers, &servers.server(CERTIFICATE_NAMES), Some(&clients)) else { return };
+    assert_refused_in_first_line(&fixture.create(), &["certificate"]);
 }
 
 #[test]
 fn a_client_certificate_of_another_authority_is_refused() {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
-    let Some(mut fixture) = trusted(&servers, &servers.server(LOOPBACK_NAMES), Some(&clients)) else { return };
-    Authority::new("stranger").client("me").write(&fixture.certs_d(), "client.cert", "client.key");
-    assert_first_line(&fixture.create(), &["certificate"]);
+    let Some(mut fixture) = trusted(&servers, &servers.server(CERTIFICATE_NAMES), Some(&clients)) else { return };
+    Authority::new("stranger").client("me").write(&fixture.create_certs_d(), "client.cert", "client.key");
+    assert_refused_in_first_line(&fixture.create(), &["certificate"]);
 }
 
 #[test]
 fn an_incomplete_client_certificate_names_its_file() {
     let authority = Authority::new("house");
-    let Some(mut fixture) = trusted(&authority, &authority.server(LOOPBACK_NAMES), None) else { return };
-    let directory = fixture.certs_d();
+    let Some(mut fixture) = trusted(&authority, &authority.server(CERTIFICATE_NAMES), None) else { return };
+    let directory = fixture.create_certs_d();
     let pair = authority.client("me");
     for (name, pem) in [("mine.cert", &pair.cert), ("mine.key", &pair.key)] {
         let path = write_pem(&directory, name, pem);
-        assert_first_line(&fixture.create(), &["mine.cert", "mine.key"]);
+        assert_refused_in_first_line(&fixture.create(), &["mine.cert", "mine.key"]);
         fs::remove_file(path).expect("the file just written");
     }
     fixture.create_and_push();
@@ -157,8 +157,8 @@ fn an_incomplete_client_certificate_names_its_file() {
 #[test]
 fn an_invalid_client_certificate_names_its_file() {
     let authority = Authority::new("house");
-    let Some(mut fixture) = trusted(&authority, &authority.server(LOOPBACK_NAMES), None) else { return };
-    let directory = fixture.certs_d();
+    let Some(mut fixture) = trusted(&authority, &authority.server(CERTIFICATE_NAMES), None) else { return };
+    let directory = fixture.create_certs_d();
     let (good, other) = (authority.client("me"), authority.client("other"));
     let block = |what: &str| format!("-----BEGIN {what}-----\nbm90IHJlYWxseQ==\n-----END {what}-----\n");
     let cases = [
@@ -177,7 +177,7 @@ fn an_invalid_client_certificate_names_its_file() {
         write_pem(&directory, "mine.key", &key);
         let output = fixture.create();
         assert!(output.err().contains(named), "{what}: {}", output.err());
-        assert_first_line(&output, &[named]);
+        assert_refused_in_first_line(&output, &[named]);
     }
 }
 
@@ -185,15 +185,15 @@ fn an_invalid_client_certificate_names_its_file() {
 fn insecure_trusts_any_certificate() {
     let authority = Authority::new("nobody");
     for pair in [
-        authority.server(LOOPBACK_NAMES),
-        authority.expired_server(LOOPBACK_NAMES),
+        authority.server(CERTIFICATE_NAMES),
+        authority.expired_server(CERTIFICATE_NAMES),
         authority.server(&["elsewhere.test"]),
     ] {
         let Some(fixture) = Fixture::https(&pair, None) else { return };
         let [verb, list, amd64, arm64] = fixture.create_args();
         let _ = fixture.ours(&[&verb, "--insecure", &list, &amd64, &arm64]).success();
         let pushed = fixture.ours(&["push", "--insecure", &list]).success();
-        assert_eq!(pushed.out(), fixture.pushed_lines());
+        assert_eq!(pushed.out(), fixture.expected_push_output());
         fixture.assert_pushed();
     }
 }
@@ -201,7 +201,7 @@ fn insecure_trusts_any_certificate() {
 #[test]
 fn ssl_cert_file_names_the_systems_roots() {
     let authority = Authority::new("house");
-    let Some(mut fixture) = Fixture::https(&authority.server(LOOPBACK_NAMES), None) else { return };
+    let Some(mut fixture) = Fixture::https(&authority.server(CERTIFICATE_NAMES), None) else { return };
     let roots = authority.write(fixture.sandbox.path(), "roots.pem");
     fixture.sandbox.set("SSL_CERT_FILE", roots);
     fixture.create_and_push();
@@ -211,7 +211,7 @@ fn ssl_cert_file_names_the_systems_roots() {
 #[test]
 fn ssl_cert_dir_names_the_systems_directories_and_leaves_the_file() {
     let authority = Authority::new("house");
-    let Some(mut fixture) = Fixture::https(&authority.server(LOOPBACK_NAMES), None) else { return };
+    let Some(mut fixture) = Fixture::https(&authority.server(CERTIFICATE_NAMES), None) else { return };
     let directory = fixture.sandbox.path().join("roots");
     let file = authority.write(&directory, "any-name");
     fixture.sandbox.set("SSL_CERT_DIR", format!("/none:{}", directory.display()));
@@ -221,7 +221,7 @@ fn ssl_cert_dir_names_the_systems_directories_and_leaves_the_file() {
         let _ = std::fs::remove_dir_all(fixture.sandbox.store());
     }
     fixture.sandbox.set("SSL_CERT_DIR", "/none");
-    assert_first_line(&fixture.create(), &["certificate"]);
+    assert_refused_in_first_line(&fixture.create(), &["certificate"]);
     fixture.sandbox.set("SSL_CERT_FILE", file);
     let _ = fixture.create().success();
 }
@@ -230,11 +230,11 @@ fn ssl_cert_dir_names_the_systems_directories_and_leaves_the_file() {
 fn credentials_go_over_https_too() {
     let authority = Authority::new("house");
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let tls = tls_files(dir.path(), &authority.server(LOOPBACK_NAMES), None);
-    let Some(mut fixture) = Fixture::start(ClientAuth::Htpasswd, Some(tls), None).map(Fixture::by_remote_name) else {
+    let tls = tls_files(dir.path(), &authority.server(CERTIFICATE_NAMES), None);
+    let Some(mut fixture) = Fixture::start(RequiredAuth::Htpasswd, Some(tls), None).map(Fixture::by_remote_name) else {
         return;
     };
-    authority.write(&fixture.certs_d(), "ca.crt");
+    authority.write(&fixture.create_certs_d(), "ca.crt");
     let (user, password) = (testkit::real::HTPASSWD_USER, testkit::real::HTPASSWD_PASSWORD);
     let entry = serde_json::json!({ "username": user, "password": password });
     fixture.sandbox.write_config(&serde_json::json!({ "auths": { fixture.host.as_str(): entry } }).to_string());
@@ -262,10 +262,10 @@ fn files_made_by_openssl_as_documented_work() {
     let file = |name: &str| dir.path().join(name);
     let tls =
         testkit::real::Tls { cert: file("domain.crt"), key: file("domain.key"), client_ca: Some(file("client.cert")) };
-    let Some(mut fixture) = Fixture::start(ClientAuth::Open, Some(tls), None).map(Fixture::by_remote_name) else {
+    let Some(mut fixture) = Fixture::start(RequiredAuth::Open, Some(tls), None).map(Fixture::by_remote_name) else {
         return;
     };
-    let directory = fixture.certs_d();
+    let directory = fixture.create_certs_d();
     for (from, to) in [("domain.crt", "ca.crt"), ("client.cert", "client.cert"), ("client.key", "client.key")] {
         fs::copy(file(from), directory.join(to)).expect("a copy");
     }

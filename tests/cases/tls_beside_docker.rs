@@ -10,7 +10,7 @@ use testkit::registry_filesystem::Manifest;
 use testkit::sandbox::{Output, on_path};
 use testkit::skip::skipped;
 
-use super::real_fixture::{ClientAuth, Fixture, OURS, assert_first_line, tls_files};
+use super::real_fixture::{Fixture, OURS, RequiredAuth, assert_refused_in_first_line, tls_files};
 
 const HOSTS: &[&str] = &[HOST];
 
@@ -37,7 +37,7 @@ struct DockerFixture {
 }
 
 impl DockerFixture {
-    fn start(auth: ClientAuth, pair: Option<&Pair>, clients: Option<&Authority>) -> Option<Self> {
+    fn start(auth: RequiredAuth, pair: Option<&Pair>, clients: Option<&Authority>) -> Option<Self> {
         let netns = netns()?;
         let dir = tempfile::tempdir().expect("a temporary directory");
         let tls = pair.map(|pair| tls_files(dir.path(), pair, clients));
@@ -46,7 +46,7 @@ impl DockerFixture {
     }
 
     fn https(pair: &Pair) -> Option<Self> {
-        Self::start(ClientAuth::Open, Some(pair), None)
+        Self::start(RequiredAuth::Open, Some(pair), None)
     }
 
     fn run(&self, program: &[&str], args: &[&str]) -> Output {
@@ -55,7 +55,7 @@ impl DockerFixture {
     }
 
     /// One client from a clean start; the second value is the last thing it said on stderr.
-    fn client(&self, program: &[&str], flags: &[&str]) -> (ClientOutcome, Output) {
+    fn run_client_afresh(&self, program: &[&str], flags: &[&str]) -> (ClientOutcome, Output) {
         let _ = std::fs::remove_dir_all(self.fixture.sandbox.store());
         self.fixture.storage.remove_repository("team/app");
         let [verb, list, amd64, arm64] = self.fixture.create_args();
@@ -77,8 +77,8 @@ impl DockerFixture {
     }
 
     fn run_both(&self, flags: &[&str]) -> (ClientOutcome, Output) {
-        let (docker, docker_output) = self.client(&["docker", "manifest"], flags);
-        let (ours, last) = self.client(&[OURS], flags);
+        let (docker, docker_output) = self.run_client_afresh(&["docker", "manifest"], flags);
+        let (ours, last) = self.run_client_afresh(&[OURS], flags);
         assert_eq!(ours, docker, "ours said: {}\ndocker said: {}", last.err(), docker_output.err());
         (ours, last)
     }
@@ -86,16 +86,16 @@ impl DockerFixture {
     #[track_caller]
     fn assert_both_succeed(&self, flags: &[&str]) {
         let (did, last) = self.run_both(flags);
-        assert_eq!(did.push, Some((0, self.fixture.pushed_lines())), "{}", last.err());
+        assert_eq!(did.push, Some((0, self.fixture.expected_push_output())), "{}", last.err());
         self.fixture.assert_pushed();
     }
 
     /// Both refuse the create; ours says these words first.
     #[track_caller]
-    fn assert_both_fail(&self, words: &[&str]) {
+    fn assert_both_fail(&self, first_line_words: &[&str]) {
         let (did, last) = self.run_both(&[]);
         assert_eq!(did.create.0, 1);
-        assert_first_line(&last, words);
+        assert_refused_in_first_line(&last, first_line_words);
     }
 }
 
@@ -105,7 +105,7 @@ fn a_private_authority_is_refused_unless_it_is_in_certs_d_or_insecure_is_set() {
     let Some(mut docker_fixture) = DockerFixture::https(&authority.server(HOSTS)) else { return };
     docker_fixture.assert_both_fail(&["certificate"]);
     docker_fixture.assert_both_succeed(&["--insecure"]);
-    authority.write(&docker_fixture.fixture.certs_d(), "ca.crt");
+    authority.write(&docker_fixture.fixture.create_certs_d(), "ca.crt");
     docker_fixture.assert_both_succeed(&[]);
 }
 
@@ -114,7 +114,7 @@ fn a_self_signed_certificate_is_accepted_once_it_is_in_certs_d() {
     let pair = self_signed_ca(HOSTS);
     let Some(mut docker_fixture) = DockerFixture::https(&pair) else { return };
     docker_fixture.assert_both_fail(&["certificate"]);
-    write_pem(&docker_fixture.fixture.certs_d(), "ca.crt", &pair.cert);
+    write_pem(&docker_fixture.fixture.create_certs_d(), "ca.crt", &pair.cert);
     docker_fixture.assert_both_succeed(&[]);
 }
 
@@ -122,16 +122,16 @@ fn a_self_signed_certificate_is_accepted_once_it_is_in_certs_d() {
 fn an_expired_self_signed_certificate_is_refused() {
     let pair = expired_self_signed_ca(HOSTS);
     let Some(mut docker_fixture) = DockerFixture::https(&pair) else { return };
-    write_pem(&docker_fixture.fixture.certs_d(), "ca.crt", &pair.cert);
+    write_pem(&docker_fixture.fixture.create_certs_d(), "ca.crt", &pair.cert);
     docker_fixture.assert_both_fail(&["certificate"]);
 }
 
 #[test]
 fn client_certificates_need_their_key() {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
-    let started = DockerFixture::start(ClientAuth::Open, Some(&servers.server(HOSTS)), Some(&clients));
+    let started = DockerFixture::start(RequiredAuth::Open, Some(&servers.server(HOSTS)), Some(&clients));
     let Some(mut docker_fixture) = started else { return };
-    let directory = docker_fixture.fixture.certs_d();
+    let directory = docker_fixture.fixture.create_certs_d();
     servers.write(&directory, "ca.crt");
     docker_fixture.assert_both_fail(&["certificate"]);
     let pair = clients.client("me");
@@ -150,7 +150,7 @@ fn client_certificates_need_their_key() {
 fn an_invalid_file_in_certs_d_is_ignored() {
     let authority = Authority::new("house");
     let Some(mut docker_fixture) = DockerFixture::https(&authority.server(HOSTS)) else { return };
-    let directory = docker_fixture.fixture.certs_d();
+    let directory = docker_fixture.fixture.create_certs_d();
     authority.write(&directory, "ca.crt");
     // Docker passes over what is no certificate, whatever it is called.
     write_pem(&directory, "readme.txt", "not for machines");
@@ -163,7 +163,7 @@ fn an_invalid_file_in_certs_d_is_ignored() {
 fn an_expired_server_certificate_is_refused() {
     let authority = Authority::new("house");
     let Some(mut docker_fixture) = DockerFixture::https(&authority.expired_server(HOSTS)) else { return };
-    authority.write(&docker_fixture.fixture.certs_d(), "ca.crt");
+    authority.write(&docker_fixture.fixture.create_certs_d(), "ca.crt");
     docker_fixture.assert_both_fail(&["certificate"]);
 }
 
@@ -172,7 +172,7 @@ fn a_certificate_for_another_host_is_refused() {
     let authority = Authority::new("house");
     let Some(mut docker_fixture) = DockerFixture::https(&authority.server(HOSTS)) else { return };
     docker_fixture.fixture.host = docker_fixture.fixture.host.replace(HOST, OTHER_HOST);
-    authority.write(&docker_fixture.fixture.certs_d(), "ca.crt");
+    authority.write(&docker_fixture.fixture.create_certs_d(), "ca.crt");
     docker_fixture.assert_both_fail(&["certificate"]);
     docker_fixture.assert_both_succeed(&["--insecure"]);
 }
@@ -202,18 +202,18 @@ fn a_self_signed_certificate_is_accepted_among_the_systems_roots() {
 fn insecure_push_ignores_half_a_client_pair() {
     let authority = Authority::new("house");
     let Some(mut docker_fixture) = DockerFixture::https(&authority.server(HOSTS)) else { return };
-    write_pem(&docker_fixture.fixture.certs_d(), "client.cert", &authority.client("me").cert);
-    let (docker, _) = docker_fixture.client(&["docker", "manifest"], &["--insecure"]);
+    write_pem(&docker_fixture.fixture.create_certs_d(), "client.cert", &authority.client("me").cert);
+    let (docker, _) = docker_fixture.run_client_afresh(&["docker", "manifest"], &["--insecure"]);
     assert_eq!((docker.create.0, docker.push), (0, Some((1, String::new()))));
-    let (ours, last) = docker_fixture.client(&[OURS], &["--insecure"]);
-    assert_eq!(ours.push, Some((0, docker_fixture.fixture.pushed_lines())), "{}", last.err());
+    let (ours, last) = docker_fixture.run_client_afresh(&[OURS], &["--insecure"]);
+    assert_eq!(ours.push, Some((0, docker_fixture.fixture.expected_push_output())), "{}", last.err());
 }
 
 #[test]
 fn a_directory_in_place_of_an_authority_file_fails_as_in_docker() {
     let authority = Authority::new("house");
     let Some(mut docker_fixture) = DockerFixture::https(&authority.server(HOSTS)) else { return };
-    let directory = docker_fixture.fixture.certs_d();
+    let directory = docker_fixture.fixture.create_certs_d();
     authority.write(&directory, "ca.crt");
     std::fs::create_dir(directory.join("old.crt")).expect("a directory in the sandbox");
     docker_fixture.assert_both_fail(&["old.crt"]);
@@ -221,17 +221,17 @@ fn a_directory_in_place_of_an_authority_file_fails_as_in_docker() {
 
 #[test]
 fn plain_http_needs_insecure() {
-    let Some(docker_fixture) = DockerFixture::start(ClientAuth::Open, None, None) else { return };
+    let Some(docker_fixture) = DockerFixture::start(RequiredAuth::Open, None, None) else { return };
     docker_fixture.assert_both_fail(&["http"]);
     docker_fixture.assert_both_succeed(&["--insecure"]);
     let inspect = docker_fixture.run(&[OURS], &["inspect", &docker_fixture.fixture.name("team/amd:1")]);
-    assert_first_line(&inspect, &["http"]);
+    assert_refused_in_first_line(&inspect, &["http"]);
     assert!(inspect.err().contains("--insecure"), "{}", inspect.err());
 }
 
 #[test]
 fn an_unresolvable_host_is_named_in_the_error() {
-    let Some(mut docker_fixture) = DockerFixture::start(ClientAuth::Open, None, None) else { return };
+    let Some(mut docker_fixture) = DockerFixture::start(RequiredAuth::Open, None, None) else { return };
     docker_fixture.fixture.host = docker_fixture.fixture.host.replace(HOST, "nowhere.test");
     docker_fixture.assert_both_fail(&["nowhere.test"]);
 }
@@ -239,11 +239,11 @@ fn an_unresolvable_host_is_named_in_the_error() {
 #[test]
 fn login_passwords_are_checked_over_https() {
     let authority = Authority::new("house");
-    let Some(mut docker_fixture) = DockerFixture::start(ClientAuth::Htpasswd, Some(&authority.server(HOSTS)), None)
+    let Some(mut docker_fixture) = DockerFixture::start(RequiredAuth::Htpasswd, Some(&authority.server(HOSTS)), None)
     else {
         return;
     };
-    authority.write(&docker_fixture.fixture.certs_d(), "ca.crt");
+    authority.write(&docker_fixture.fixture.create_certs_d(), "ca.crt");
     let login = |docker_fixture: &DockerFixture, password: &str| {
         let entry = json!({ "username": HTPASSWD_USER, "password": password });
         docker_fixture
@@ -259,7 +259,7 @@ fn login_passwords_are_checked_over_https() {
 
 #[test]
 fn login_passwords_are_sent_over_plain_http_with_insecure() {
-    let Some(docker_fixture) = DockerFixture::start(ClientAuth::Htpasswd, None, None) else { return };
+    let Some(docker_fixture) = DockerFixture::start(RequiredAuth::Htpasswd, None, None) else { return };
     let entry = json!({ "username": HTPASSWD_USER, "password": HTPASSWD_PASSWORD });
     docker_fixture
         .fixture

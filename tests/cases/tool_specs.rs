@@ -10,7 +10,7 @@ fn fixture() -> Fixture {
     let fixture = Fixture::new().with_links().with_images("app", &["amd64", "arm64"]);
     let release = Image::oci().platform("linux", "s390x").layer("the release").build();
     fixture.registry.put_image("app", "latest", &release);
-    fixture.registry.clear_requests();
+    fixture.registry.clear_record();
     fixture
 }
 
@@ -27,8 +27,8 @@ impl Fixture {
     /// What was put, and under which names; the record is empty afterwards.
     fn take_puts(&self) -> Vec<String> {
         let requests = self.registry.requests();
-        self.registry.clear_requests();
-        requests.iter().filter(|request| request.method == "PUT").map(|put| format!("PUT {}", put.path)).collect()
+        self.registry.clear_record();
+        requests.iter().filter(|request| request.method == "PUT").map(|put| format!("PUT {}", put.target)).collect()
     }
 }
 
@@ -47,7 +47,7 @@ fn manifest_tool_does_not_move_latest_for_a_target_without_a_tag() {
         (vec![], [&["from-args"], &args[..]].concat()),
     ] {
         let named = if tags.is_empty() { String::new() } else { format!("tags: [{}]\n", tags.join(", ")) };
-        let spec = fixture.spec(&format!("{named}{UNTAGGED}"));
+        let spec = fixture.write_spec(&format!("{named}{UNTAGGED}"));
         let way: Vec<&str> = way.iter().map(|word| if *word == "SPEC" { spec.as_str() } else { word }).collect();
         let pushed = fixture.manifest_tool(&[&["push", "--type", "oci"], &way[..]].concat()).success();
         let digest = pushed.out().split(' ').nth(1).expect("a digest").to_owned();
@@ -71,7 +71,7 @@ fn apply_moves_latest_only_where_no_tag_is_named() {
     let fixture = fixture();
     let release = fixture.digest_or_none("latest");
     for (tags, flags) in [("tags: [a, b]\n", &[][..]), ("", &["-t", "c"])] {
-        let spec = fixture.spec(&format!("{tags}{UNTAGGED}"));
+        let spec = fixture.write_spec(&format!("{tags}{UNTAGGED}"));
         let output = fixture.run(&[&["apply", "--format", "json", "-f", &spec], flags].concat()).success();
         let json: Value = serde_json::from_slice(&output.stdout).expect("JSON");
         let digest = json[0]["digest"].as_str().expect("a digest");
@@ -87,21 +87,21 @@ fn apply_moves_latest_only_where_no_tag_is_named() {
     }
     // Two lists may go to one repository then.
     let two = format!("tags: [d]\n{UNTAGGED}---\ntags: [e]\n{UNTAGGED}");
-    let _ = fixture.run(&["apply", "-f", &fixture.spec(&two)]).success();
+    let _ = fixture.run(&["apply", "-f", &fixture.write_spec(&two)]).success();
     assert!(fixture.digest_or_none("d").is_some() && fixture.digest_or_none("d") == fixture.digest_or_none("e"));
     let duplicate_specs = format!("tags: [d]\n{UNTAGGED}---\ntags: [d]\n{UNTAGGED}");
-    let refused = fixture.run(&["apply", "-f", &fixture.spec(&duplicate_specs)]);
+    let refused = fixture.run(&["apply", "-f", &fixture.write_spec(&duplicate_specs)]);
     let expected = format!("{} would be published twice", fixture.registry.name("app:d"));
     assert_eq!((refused.code, refused.first_err_line()), (1, expected));
     // As for docker's verbs.
-    let _ = fixture.run(&["apply", "-f", &fixture.spec(UNTAGGED)]).success();
+    let _ = fixture.run(&["apply", "-f", &fixture.write_spec(UNTAGGED)]).success();
     assert_eq!(fixture.digest_or_none("latest"), fixture.digest_or_none("d"));
 }
 
 #[test]
 fn a_draft_of_a_target_without_a_tag_has_a_tag_that_was_named() {
     let fixture = fixture();
-    let spec = fixture.spec(&format!("tags: [a, b]\n{UNTAGGED}"));
+    let spec = fixture.write_spec(&format!("tags: [a, b]\n{UNTAGGED}"));
     let _ = fixture.run(&["apply", "--draft", "-f", &spec]).success();
     assert_eq!(fixture.run(&["ls", "--quiet"]).success().out(), format!("{}\n", fixture.registry.name("app:a")));
     let release = fixture.digest_or_none("latest");
@@ -116,7 +116,7 @@ fn manifest_tool_publishes_specs_in_use_with_a_warning() {
     fixture.registry.put_image("app", "windows", &windows.build());
     let arm = Image::oci().platform("linux", "arm").variant("v7").layer("v7").build();
     fixture.registry.put_image("app", "arm", &arm);
-    let spec = fixture.spec(
+    let spec = fixture.write_spec(
         "image: '@app:1'\nlicense: MIT\nx-linux: &linux {os: linux}\nmanifests:\n- image: '@app:windows'\n  platform: \
          {architecture: amd64, os: windows, version: 1809}\n- image: '@app:arm'\n  platform: \
          {<<: *linux, architecture: arm, variant: \"\"}\n",
@@ -148,7 +148,8 @@ fn a_version_that_no_host_matches_is_published_with_a_warning() {
     let fixture = fixture();
     let windows = Image::oci().platform("windows", "amd64").layer("w").build();
     fixture.registry.put_image("app", "windows", &windows);
-    let spec = fixture.spec("image: '@app:1'\nmanifests: [{image: '@app:windows', platform: {osversion: 1809}}]\n");
+    let spec =
+        fixture.write_spec("image: '@app:1'\nmanifests: [{image: '@app:windows', platform: {osversion: 1809}}]\n");
     for run in [fixture.manifest_tool(&["push", "from-spec", &spec]), fixture.run(&["apply", "-f", &spec])] {
         let run = run.success();
         let begin = format!("warning: {spec}:2:");

@@ -22,27 +22,27 @@ impl Fixture {
     }
 
     /// A word of a command line: `@x` is x in the registry of lists, `%x` is x in that of images.
-    pub(super) fn word(&self, word: &str) -> String {
+    pub(super) fn expand_word(&self, word: &str) -> String {
         full_name(word, &self.target, &self.source)
     }
 
     /// Runs the program with these words.
     pub(super) fn run(&self, args: &[&str]) -> Output {
-        self.sandbox.command(OURS).args(args.iter().map(|word| self.word(word))).run()
+        self.sandbox.command(OURS).args(args.iter().map(|word| self.expand_word(word))).run()
     }
 
     /// Runs the words of a line, in the sandbox's directory. The records of both registries are of this run alone.
-    pub(super) fn run_line(&self, line: &str) -> Output {
-        self.target.clear_requests();
-        self.source.clear_requests();
-        let words = line.split_whitespace().map(|word| self.word(word));
+    pub(super) fn run_line_recorded(&self, line: &str) -> Output {
+        self.target.clear_record();
+        self.source.clear_record();
+        let words = line.split_whitespace().map(|word| self.expand_word(word));
         self.sandbox.command(OURS).dir(self.sandbox.path()).args(words).run()
     }
 
     /// The same; the run has to succeed.
     #[track_caller]
-    pub(super) fn run_line_ok(&self, line: &str) -> Output {
-        let output = self.run_line(line);
+    pub(super) fn run_line_recorded_ok(&self, line: &str) -> Output {
+        let output = self.run_line_recorded(line);
         assert_eq!(output.code, 0, "{line}: {}", output.err());
         output
     }

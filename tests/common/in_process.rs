@@ -11,10 +11,10 @@ use docker_manifest::net::Clock;
 use testkit::sandbox::{Output, Sandbox};
 
 /// Runs it by this name, in this environment; retries wait by this clock. A panic is code 101.
-pub(super) fn run(program: &str, words: &[String], env: Env, clock: Arc<dyn Clock>) -> Output {
+pub(super) fn run(program: &str, args: &[String], env: Env, clock: Arc<dyn Clock>) -> Output {
     let (out, err) = (OutputBuffer::default(), OutputBuffer::default());
     let streams = Arc::new(Streams::new(out.clone(), err.clone()));
-    let argv: Vec<String> = [program.to_owned()].into_iter().chain(words.iter().cloned()).collect();
+    let argv: Vec<String> = [program.to_owned()].into_iter().chain(args.iter().cloned()).collect();
     let run = AssertUnwindSafe(|| docker_manifest::run_with_clock(&argv, env, streams, clock));
     let code = catch_unwind(run).map_or(101, i32::from);
     Output { code, stdout: out.take(), stderr: err.take() }

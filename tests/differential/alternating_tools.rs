@@ -9,7 +9,7 @@ use super::{
     ours, pair, report,
     script::{Script, script},
     transcript::Transcript,
-    undeclared,
+    undeclared_and_unseen,
 };
 use testkit::sandbox::{Tool, on_path};
 use testkit::skip::skipped;
@@ -158,7 +158,7 @@ fn run_in_turns(
     unseen: &Mutex<Vec<&'static Difference>>,
 ) -> Option<String> {
     let want: Transcript = first.run(script, &[&Tool::Docker]);
-    let (rest, missed) = undeclared(script.name, want.compare(&second.run(script, tools)));
+    let (rest, missed) = undeclared_and_unseen(script.name, want.compare(&second.run(script, tools)));
     unseen.lock().expect("no panic holds it").extend(missed);
     report(&rest).map(|text| format!("  {} began\n{text}", tools[0].name()))
 }

@@ -9,14 +9,14 @@ pub(super) struct Difference {
     pub(super) script: &'static str,
     /// The step's line as written, "served", or "*" for any step.
     pub(super) step: &'static str,
-    pub(super) what: &'static [Part],
+    pub(super) parts: &'static [Part],
     /// For people, and for docs/differences.md.
     pub(super) why: &'static str,
 }
 
 impl Difference {
     pub(super) fn covers(&self, script: &str, mismatch: &Mismatch) -> bool {
-        self.script == script && (self.step == "*" || self.step == mismatch.step) && self.what.contains(&mismatch.what)
+        self.script == script && (self.step == "*" || self.step == mismatch.step) && self.parts.contains(&mismatch.part)
     }
 }
 
@@ -94,8 +94,8 @@ const SETS_ARTIFACT_TYPE: &str = "in an OCI index an artifact has the artifactTy
 const OTHER_DIGEST_IN_NAME: &str =
     "a list whose name has the digest of another list is refused; docker pushes it under its tag or its own digest";
 
-const fn difference(script: &'static str, step: &'static str, what: &'static [Part], why: &'static str) -> Difference {
-    Difference { script, step, what, why }
+const fn difference(script: &'static str, step: &'static str, parts: &'static [Part], why: &'static str) -> Difference {
+    Difference { script, step, parts, why }
 }
 
 pub(super) const DIFFERENCES: &[Difference] = &[

@@ -1,7 +1,7 @@
-//! A registry with the catalogue, and the execution of scripts against it.
+//! A registry with the seed content, and the execution of scripts against it.
 
 use super::script::{Script, Step, parse};
-use super::seed_content::{Catalogue, Pushable, catalogue};
+use super::seed_content::{Pushable, SeedContent, seed_content};
 use super::transcript::{StepResult, Transcript};
 use base64::Engine as _;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use std::net::{SocketAddr, TcpListener};
 use testkit::client::Client;
 use testkit::loopback;
 use testkit::real::{RealConfig, RealRegistry};
-use testkit::sandbox::{Output, Sandbox, Tool, tree};
+use testkit::sandbox::{Output, Sandbox, Tool, tree_without_root_dot_names};
 
 type Render = fn(&Pushable) -> String;
 
@@ -22,16 +22,16 @@ const PLACEHOLDERS: [(&str, Render); 3] = [
 ];
 
 /// Debian's docker-registry, or the test kit's own, which is as strict.
-enum Host {
+enum Registry {
     Real(RealRegistry),
-    Own(loopback::Registry),
+    Loopback(loopback::Registry),
 }
 
-impl Host {
+impl Registry {
     fn addr(&self) -> SocketAddr {
         match self {
             Self::Real(registry) => registry.addr(),
-            Self::Own(registry) => registry.addr(),
+            Self::Loopback(registry) => registry.addr(),
         }
     }
 
@@ -43,39 +43,39 @@ impl Host {
 
 /// One registry of the pair.
 pub(super) struct Fixture {
-    registry: Host,
-    v6: Option<Host>,
-    pub(super) catalogue: Catalogue,
+    registry: Registry,
+    v6: Option<Registry>,
+    pub(super) seed_content: SeedContent,
 }
 
 impl Fixture {
     /// Starts and seeds docker-registry; an error says why there is none.
     pub(super) fn start() -> Result<Self, String> {
         let v6 = RealConfig { addr: std::net::Ipv6Addr::LOCALHOST.into(), ..RealConfig::default() };
-        let v6 = RealRegistry::start(&v6).ok().map(Host::Real);
-        Ok(Self::seeded(Host::Real(RealRegistry::start_plain()?), v6))
+        let v6 = RealRegistry::start(&v6).ok().map(Registry::Real);
+        Ok(Self::seeded(Registry::Real(RealRegistry::start_plain()?), v6))
     }
 
     /// Starts and seeds the test kit's registry, for machines that have no docker-registry.
-    pub(super) fn start_own() -> Self {
+    pub(super) fn start_loopback() -> Self {
         let ipv6 = TcpListener::bind((std::net::Ipv6Addr::LOCALHOST, 0)).is_ok();
-        let v6 = ipv6.then(|| Host::Own(loopback::Registry::builder().ipv6().start()));
-        Self::seeded(Host::Own(loopback::Registry::start()), v6)
+        let v6 = ipv6.then(|| Registry::Loopback(loopback::Registry::builder().ipv6().start()));
+        Self::seeded(Registry::Loopback(loopback::Registry::start()), v6)
     }
 
-    fn seeded(registry: Host, v6: Option<Host>) -> Self {
-        let catalogue = catalogue();
+    fn seeded(registry: Registry, v6: Option<Registry>) -> Self {
+        let content = seed_content();
         let client = Client::new(registry.addr());
-        for (name, pushable) in &catalogue {
+        for (name, pushable) in &content {
             let (repo, tag) = name.rsplit_once(':').expect("REPO:TAG");
             pushable.push(&client, repo, tag);
         }
         if let Some(v6) = &v6 {
             for name in ["app:amd64", "app:arm64"] {
-                catalogue[name].push(&Client::new(v6.addr()), "app", &name[4..]);
+                content[name].push(&Client::new(v6.addr()), "app", &name[4..]);
             }
         }
-        Self { registry, v6, catalogue }
+        Self { registry, v6, seed_content: content }
     }
 
     pub(super) fn client(&self) -> Client {
@@ -83,7 +83,7 @@ impl Fixture {
     }
 
     pub(super) fn pushable(&self, name: &str) -> &Pushable {
-        self.catalogue.get(name).unwrap_or_else(|| panic!("{name} is not in the catalogue"))
+        self.seed_content.get(name).unwrap_or_else(|| panic!("{name} is not in the seed content"))
     }
 
     /// Whether this machine can run the script (IPv6 may be off).
@@ -92,9 +92,9 @@ impl Fixture {
     }
 
     /// Puts addresses and digests in the place of placeholders.
-    pub(super) fn fill(&self, text: &str, script: &str) -> String {
+    pub(super) fn expand(&self, text: &str, script: &str) -> String {
         let host = self.registry.name();
-        let v6 = self.v6.as_ref().map(Host::name).unwrap_or_default();
+        let v6 = self.v6.as_ref().map(Registry::name).unwrap_or_default();
         let mut text = text
             .replace("{T}", "{R}/{N}")
             .replace("{N}", script)
@@ -142,8 +142,8 @@ impl Fixture {
         let mut touched = BTreeSet::new();
         let mut runs = 0;
         for line in script.lines {
-            match parse(&self.fill(line, script.name).replace("{C}", &other)) {
-                Step::Run { args, streams_only } => {
+            match parse(&self.expand(line, script.name).replace("{C}", &other)) {
+                Step::Run { args, ignores_text } => {
                     self.record_push(&args, &mut touched);
                     let tool = tools[runs % tools.len()];
                     runs += 1;
@@ -151,14 +151,14 @@ impl Fixture {
                     let under_umask = ["-c", "umask 022; exec \"$0\" \"$@\""];
                     let output = sandbox.command("sh").args(under_umask).arg(tool.program()).args(&args).run();
                     let all_lines = args.iter().any(|arg| arg == "rm");
-                    transcript.steps.push(self.step_result(line, &output, &sandbox, streams_only, all_lines));
+                    transcript.steps.push(self.step_result(line, &output, &sandbox, ignores_text, all_lines));
                 }
-                Step::Served { target } => {
+                Step::RecordServed { target } => {
                     touched.insert(target);
                 }
                 Step::Set { variable, value } => sandbox.set(variable, value),
                 Step::Unset { variable } => sandbox.unset(variable),
-                step => self.change(&step, &sandbox, tools == [&Tool::Docker]),
+                step => self.change_surroundings(&step, &sandbox, tools == [&Tool::Docker]),
             }
         }
         for target in &touched {
@@ -179,7 +179,7 @@ impl Fixture {
         line: &str,
         output: &Output,
         sandbox: &Sandbox,
-        streams_only: bool,
+        ignores_text: bool,
         all_lines: bool,
     ) -> StepResult {
         let mut stdout = self.normalise(&output.stdout, sandbox);
@@ -192,15 +192,15 @@ impl Fixture {
         } else {
             stderr.lines().next().map(str::to_owned).into_iter().collect()
         };
-        if streams_only {
+        if ignores_text {
             let used = |yes: bool| if yes { "(something)" } else { "(nothing)" };
             stdout = used(!output.stdout.is_empty()).into();
             stderr = vec![used(!output.stderr.is_empty()).into()];
         }
         let show = |(mode, bytes): &(u32, Vec<u8>)| format!("{mode:04o} {}", self.normalise(bytes, sandbox));
-        let mut files = tree(&sandbox.store());
+        let mut files = tree_without_root_dot_names(&sandbox.store());
         for elsewhere in ["home/.docker/manifests", "other/manifests"] {
-            let found = tree(&sandbox.path().join(elsewhere));
+            let found = tree_without_root_dot_names(&sandbox.path().join(elsewhere));
             files.extend(found.into_iter().map(|(path, file)| (format!("{elsewhere}/{path}"), file)));
         }
         let store = files.iter().map(|(path, file)| (self.normalise(path.as_bytes(), sandbox), show(file))).collect();
@@ -208,7 +208,7 @@ impl Fixture {
     }
 
     /// `strict` is for the reference run; where another tool has written other files, the trees differ anyway.
-    fn change(&self, step: &Step, sandbox: &Sandbox, strict: bool) {
+    fn change_surroundings(&self, step: &Step, sandbox: &Sandbox, strict: bool) {
         let store = |path: &str| sandbox.store().join(path);
         match step {
             Step::File { path, text } => {
@@ -222,7 +222,7 @@ impl Fixture {
             Step::Mkdir { path } => std::fs::create_dir_all(store(path)).expect("mkdir"),
             Step::Remove { path } => assert!(std::fs::remove_file(store(path)).is_ok() || !strict, "rm {path}"),
             Step::RemoveStore => assert!(std::fs::remove_dir_all(sandbox.store()).is_ok() || !strict, "rm-store"),
-            Step::Old { path, pushable } => {
+            Step::OldEntry { path, pushable } => {
                 sandbox.write(store(path), self.old_entry(path, self.pushable(pushable)));
             }
             Step::Seed { target, pushable } => {
@@ -237,7 +237,7 @@ impl Fixture {
                 self.delete(&format!("/v2/{repo}/manifests/{}", self.pushable(pushable).digest()));
             }
             Step::Config { text } => drop(sandbox.write_config(text)),
-            Step::Run { .. } | Step::Served { .. } | Step::Set { .. } | Step::Unset { .. } => {}
+            Step::Run { .. } | Step::RecordServed { .. } | Step::Set { .. } | Step::Unset { .. } => {}
         }
     }
 
@@ -278,14 +278,14 @@ impl Fixture {
             let response = match self.client().find_manifest(repo, child) {
                 None => "404".to_owned(),
                 Some((media_type, body)) => {
-                    format!("{media_type} {}{}", testkit::image::sha256(&body), self.blobs(repo, &body))
+                    format!("{media_type} {}{}", testkit::image::sha256(&body), self.blob_statuses(repo, &body))
                 }
             };
             served.insert(format!("{key} > {child}"), response);
         }
     }
 
-    fn blobs(&self, repo: &str, manifest: &[u8]) -> String {
+    fn blob_statuses(&self, repo: &str, manifest: &[u8]) -> String {
         let manifest: Value = serde_json::from_slice(manifest).unwrap_or_default();
         let layers = manifest["layers"].as_array().cloned().unwrap_or_default();
         let digests = std::iter::once(&manifest["config"]).chain(&layers).filter_map(|d| d["digest"].as_str());

@@ -24,7 +24,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use testkit::sandbox::{Tool, on_path};
-use testkit::skip::{not_possible_here, skipped};
+use testkit::skip::{skipped, skipped_unsupported};
 use transcript::{Mismatch, Transcript};
 
 const THREADS: usize = 3;
@@ -49,7 +49,7 @@ fn pair(what: &str) -> (Fixture, Fixture) {
         (Ok(first), Ok(second)) => (first, second),
         (Err(reason), _) | (_, Err(reason)) => {
             skipped(&format!("{what} on docker-registry (the test kit's registry is used)"), &reason);
-            (Fixture::start_own(), Fixture::start_own())
+            (Fixture::start_loopback(), Fixture::start_loopback())
         }
     }
 }
@@ -80,7 +80,7 @@ fn failures(scripts: &[Script], check: impl Fn(&Script) -> Option<String> + Sync
 }
 
 fn report(mismatches: &[Mismatch]) -> Option<String> {
-    let lines: Vec<String> = mismatches.iter().map(|m| format!("  [{}] {:?}\n{}", m.step, m.what, m.detail)).collect();
+    let lines: Vec<String> = mismatches.iter().map(|m| format!("  [{}] {:?}\n{}", m.step, m.part, m.detail)).collect();
     (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
@@ -89,7 +89,7 @@ fn assert_none(failed: &[String], of: usize, what: &str) {
 }
 
 /// The mismatches that are no deliberate differences, and the deliberate differences that did not occur.
-fn undeclared(script: &str, mismatches: Vec<Mismatch>) -> (Vec<Mismatch>, Vec<&'static Difference>) {
+fn undeclared_and_unseen(script: &str, mismatches: Vec<Mismatch>) -> (Vec<Mismatch>, Vec<&'static Difference>) {
     let declared: Vec<&Difference> = DIFFERENCES.iter().filter(|d| d.script == script).collect();
     let unseen = declared.iter().filter(|d| !mismatches.iter().any(|m| d.covers(script, m))).copied().collect();
     let rest = mismatches.into_iter().filter(|m| !declared.iter().any(|d| d.covers(script, m))).collect();
@@ -158,7 +158,7 @@ fn docker_equals_the_goldens() {
     let all = scripts();
     let failed = failures(&all, |script| {
         if !fixture.can_run(script) {
-            not_possible_here(script.name, "there is no IPv6 here");
+            skipped_unsupported(script.name, "there is no IPv6 here");
             return None;
         }
         let now = fixture.run(script, &[&Tool::Docker]);
@@ -179,7 +179,7 @@ fn docker_sees_no_difference_between_the_registries() {
     if !on_path("docker") {
         return skipped("the test kit's registry", "docker is not on the PATH");
     }
-    let fixture = Fixture::start_own();
+    let fixture = Fixture::start_loopback();
     let all = scripts();
     let failed = failures(&all, |script| match golden(script) {
         _ if !fixture.can_run(script) => None,
@@ -200,7 +200,7 @@ fn ours_equals_docker() {
     let all = scripts();
     let failed = failures(&all, |script| {
         if !first.can_run(script) || !second.can_run(script) {
-            not_possible_here(script.name, "there is no IPv6 here");
+            skipped_unsupported(script.name, "there is no IPv6 here");
             return None;
         }
         let reference = if live { Ok(first.run(script, &[&Tool::Docker])) } else { golden(script) };
@@ -208,9 +208,9 @@ fn ours_equals_docker() {
             Ok(reference) => reference.compare(&second.run(script, &[&ours()])),
             Err(reason) => return Some(reason),
         };
-        let (rest, unseen) = undeclared(script.name, mismatches);
+        let (rest, unseen) = undeclared_and_unseen(script.name, mismatches);
         let unseen: Vec<String> =
-            unseen.iter().map(|d| format!("  declared but not seen: [{}] {:?}: {}", d.step, d.what, d.why)).collect();
+            unseen.iter().map(|d| format!("  declared but not seen: [{}] {:?}: {}", d.step, d.parts, d.why)).collect();
         let lines: Vec<String> = report(&rest).into_iter().chain(unseen).collect();
         (!lines.is_empty()).then(|| lines.join("\n"))
     });

@@ -236,7 +236,7 @@ impl RandomTexts {
 }
 
 fn rm(sandbox: &Sandbox, tool: &Tool, texts: &[String]) -> Output {
-    let output = sandbox.tool(tool).args(["rm", "--"]).args(texts).run();
+    let output = sandbox.manifest_command(tool).args(["rm", "--"]).args(texts).run();
     assert_eq!((output.code, output.out().as_str()), (1, ""), "{}: {}", tool.name(), output.err());
     output
 }

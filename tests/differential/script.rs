@@ -9,7 +9,7 @@
 //!   `!rm-store` (PATH is relative to the store)
 //! - `!old PATH THING` writes an entry as docker wrote them before it had descriptors
 //! - `!config TEXT` writes config.json · `!set VAR VALUE` · `!unset VAR`
-//! - `!seed REPO:TAG THING` pushes a thing of the catalogue once more, to a repository of the script's own
+//! - `!seed REPO:TAG THING` pushes a thing of the seed content once more, to a repository of the script's own
 //! - `!drop-blob REPO THING` deletes a thing's last layer there · `!drop-manifest REPO THING` deletes its manifest
 //! - `!served REPO:TAG` has what is served there compared at the end, as is done for the target of every push
 //!
@@ -33,7 +33,7 @@ pub(super) const fn script(name: &'static str, lines: &'static [&'static str]) -
 /// One line, understood; placeholders are filled in already.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Step {
-    Run { args: Vec<String>, streams_only: bool },
+    Run { args: Vec<String>, ignores_text: bool },
     Config { text: String },
     Set { variable: String, value: String },
     Unset { variable: String },
@@ -42,22 +42,22 @@ pub(super) enum Step {
     Mkdir { path: String },
     Remove { path: String },
     RemoveStore,
-    Old { path: String, pushable: String },
+    OldEntry { path: String, pushable: String },
     Seed { target: String, pushable: String },
     DropBlob { repo: String, pushable: String },
     DropManifest { repo: String, pushable: String },
-    Served { target: String },
+    RecordServed { target: String },
 }
 
 /// Reads one line.
 pub(super) fn parse(line: &str) -> Step {
     let Some(order) = line.strip_prefix('!') else {
-        let (streams_only, line) = line.strip_prefix('?').map_or((false, line), |rest| (true, rest));
+        let (ignores_text, line) = line.strip_prefix('?').map_or((false, line), |rest| (true, rest));
         let args = match line.strip_prefix('>') {
             Some(whole) => split(whole),
             None => std::iter::once("manifest".to_owned()).chain(split(line)).collect(),
         };
-        return Step::Run { args, streams_only };
+        return Step::Run { args, ignores_text };
     };
     let (verb, rest) = order.split_once(' ').unwrap_or((order, ""));
     let (first, second) = rest.split_once(' ').unwrap_or((rest, ""));
@@ -74,11 +74,11 @@ pub(super) fn parse(line: &str) -> Step {
         "mkdir" => Step::Mkdir { path: first },
         "rm" => Step::Remove { path: first },
         "rm-store" => Step::RemoveStore,
-        "old" => Step::Old { path: first, pushable: second },
+        "old" => Step::OldEntry { path: first, pushable: second },
         "seed" => Step::Seed { target: first, pushable: second },
         "drop-blob" => Step::DropBlob { repo: first, pushable: second },
         "drop-manifest" => Step::DropManifest { repo: first, pushable: second },
-        "served" => Step::Served { target: first },
+        "served" => Step::RecordServed { target: first },
         _ => panic!("no such step: {line}"),
     }
 }
@@ -109,11 +109,11 @@ fn split(line: &str) -> Vec<String> {
 
 #[test]
 fn script_lines_are_parsed() {
-    let run = |args: &[&str]| Step::Run { args: args.iter().map(|a| (*a).to_owned()).collect(), streams_only: false };
+    let run = |args: &[&str]| Step::Run { args: args.iter().map(|a| (*a).to_owned()).collect(), ignores_text: false };
     assert_eq!(parse("> -D manifest 'x'"), run(&["-D", "manifest", "x"]));
     assert_eq!(parse("create  a 'b c' '' d='e f'"), run(&["manifest", "create", "a", "b c", "", "d=e f"]));
     assert_eq!(parse(""), run(&["manifest"]));
-    assert_eq!(parse("?--help"), Step::Run { args: vec!["manifest".into(), "--help".into()], streams_only: true });
+    assert_eq!(parse("?--help"), Step::Run { args: vec!["manifest".into(), "--help".into()], ignores_text: true });
     assert_eq!(
         parse("!edit a/b \"x\" => \"y\" "),
         Step::Edit { path: "a/b".into(), from: "\"x\"".into(), to: "\"y\" ".into() }

@@ -48,19 +48,19 @@ impl From<Index> for Pushable {
 }
 
 /// `REPO:TAG` → thing.
-pub(super) type Catalogue = BTreeMap<String, Pushable>;
+pub(super) type SeedContent = BTreeMap<String, Pushable>;
 
 /// All of it.
-pub(super) fn catalogue() -> Catalogue {
-    let mut all = Catalogue::new();
+pub(super) fn seed_content() -> SeedContent {
+    let mut all = SeedContent::new();
     put_usual_images(&mut all);
     put_unusual_configs(&mut all);
     put_unusual_manifests(&mut all);
-    lists(&mut all);
+    put_lists(&mut all);
     all
 }
 
-fn put(all: &mut Catalogue, name: &str, pushable: impl Into<Pushable>) {
+fn put(all: &mut SeedContent, name: &str, pushable: impl Into<Pushable>) {
     assert!(all.insert(name.to_owned(), pushable.into()).is_none(), "{name} is there twice");
 }
 
@@ -72,7 +72,7 @@ fn oci(os: &str, arch: &str, layer: &str) -> testkit::image::ImageBuilder {
     Image::oci().platform(os, arch).layer(layer)
 }
 
-fn put_usual_images(all: &mut Catalogue) {
+fn put_usual_images(all: &mut SeedContent) {
     let amd64 = docker("linux", "amd64", "amd64").layer("shared").build();
     put(all, "app:amd64", amd64.clone());
     put(all, "app:twin", amd64.clone());
@@ -101,7 +101,7 @@ fn put_usual_images(all: &mut Catalogue) {
     }
 }
 
-fn put_unusual_configs(all: &mut Catalogue) {
+fn put_unusual_configs(all: &mut SeedContent) {
     for (name, config) in [
         ("noarch", json!({"os": "linux"})),
         ("noos", json!({"architecture": "amd64"})),
@@ -157,16 +157,16 @@ fn handwritten(media_type: &str, text: &str) -> Pushable {
     }
 }
 
-fn put_unusual_manifests(all: &mut Catalogue) {
-    const HEAD: &str = r#""mediaType": "application/vnd.docker.distribution.manifest.v2+json""#;
+fn put_unusual_manifests(all: &mut SeedContent) {
+    const MEDIA_TYPE: &str = r#""mediaType": "application/vnd.docker.distribution.manifest.v2+json""#;
     const CONFIG: &str = r#"{"mediaType": "application/vnd.docker.container.image.v1+json", {{config}}}"#;
     const LAYER: &str = r#"{"mediaType": "application/vnd.docker.image.rootfs.diff.tar.gzip", {{layer}}}"#;
     let mut docker = |name: &str, text: String| put(all, &format!("hand:{name}"), handwritten(DOCKER_MANIFEST, &text));
     docker(
         "tabs",
-        format!("\t{{\r\n\t\"schemaVersion\":\t2,\n{HEAD},\"config\":{CONFIG} , \"layers\":[{LAYER} ]}}\n\n"),
+        format!("\t{{\r\n\t\"schemaVersion\":\t2,\n{MEDIA_TYPE},\"config\":{CONFIG} , \"layers\":[{LAYER} ]}}\n\n"),
     );
-    docker("order", format!(r#"{{"layers":[{LAYER}],"config":{CONFIG},{HEAD},"schemaVersion":2}}"#));
+    docker("order", format!(r#"{{"layers":[{LAYER}],"config":{CONFIG},{MEDIA_TYPE},"schemaVersion":2}}"#));
     docker(
         "unknown",
         format!(
@@ -174,7 +174,7 @@ fn put_unusual_manifests(all: &mut Catalogue) {
                 r#"{{"schemaVersion":2,{HEAD},"x":{{"z":1,"a":[1.50,1e3,-0]}},"config":{CONFIG},"layers":[{LAYER}],"#,
                 r#""annotations":{{"b":"2","a":"1"}}}}"#
             ),
-            HEAD = HEAD,
+            HEAD = MEDIA_TYPE,
             CONFIG = CONFIG,
             LAYER = LAYER
         ),
@@ -182,15 +182,15 @@ fn put_unusual_manifests(all: &mut Catalogue) {
     docker(
         "escapes",
         format!(
-            r#"{{"schemaVersion":2,{HEAD},"note":"{}{}","config":{CONFIG},"layers":[{LAYER}]}}"#,
+            r#"{{"schemaVersion":2,{MEDIA_TYPE},"note":"{}{}","config":{CONFIG},"layers":[{LAYER}]}}"#,
             r"\u00e9\u003c<>&\u2028",
             concat!("é\u{2028}", r"/\/\ud83d\ude00")
         ),
     );
-    docker("nolayers", format!(r#"{{"schemaVersion":2,{HEAD},"config":{CONFIG},"layers":[]}}"#));
-    docker("nulllayers", format!(r#"{{"schemaVersion":2,{HEAD},"config":{CONFIG},"layers":null}}"#));
-    docker("twice", format!(r#"{{"schemaVersion":2,{HEAD},"config":{CONFIG},"layers":[{LAYER},{LAYER}]}}"#));
-    docker("rich", format!(r#"{{"schemaVersion":2,{HEAD},"config":{},"layers":[{}]}}"#, RICH_CONFIG, RICH_LAYER));
+    docker("nolayers", format!(r#"{{"schemaVersion":2,{MEDIA_TYPE},"config":{CONFIG},"layers":[]}}"#));
+    docker("nulllayers", format!(r#"{{"schemaVersion":2,{MEDIA_TYPE},"config":{CONFIG},"layers":null}}"#));
+    docker("twice", format!(r#"{{"schemaVersion":2,{MEDIA_TYPE},"config":{CONFIG},"layers":[{LAYER},{LAYER}]}}"#));
+    docker("rich", format!(r#"{{"schemaVersion":2,{MEDIA_TYPE},"config":{},"layers":[{}]}}"#, RICH_CONFIG, RICH_LAYER));
     let mut oci = |name: &str, text: String| put(all, &format!("hand:{name}"), handwritten(OCI_MANIFEST, &text));
     let config = concat!(
         r#"{"mediaType":"application/vnd.oci.image.config.v1+json", {{config}},"#,
@@ -222,7 +222,7 @@ const RICH_LAYER: &str = concat!(
     r#""mediaType":"application/vnd.docker.image.rootfs.diff.tar.gzip", {{layer}}}"#
 );
 
-fn lists(all: &mut Catalogue) {
+fn put_lists(all: &mut SeedContent) {
     let amd64 = docker("linux", "amd64", "amd64").layer("shared").build();
     let arm64 = docker("linux", "arm64", "arm64").layer("shared").variant("v8").build();
     let windows = docker("windows", "amd64", "win").os_version("10.0.20348.1").os_features(&["win32k"]).build();
@@ -234,7 +234,7 @@ fn lists(all: &mut Catalogue) {
     let rich = Index::oci().image(&oci_amd64).image_with(&oci_arm64, platform, &[("org.example.child", "<1>")]);
     put(all, "index:oci", rich.annotation("org.example.list", "&").build());
     put(all, "index:bare", Index::oci().image(&oci_amd64).without_media_type().build());
-    put(all, "index:attested", Index::oci().image(&oci_amd64).attestation(&oci_amd64).build());
+    put(all, "index:attested", Index::oci().image(&oci_amd64).attestation_of(&oci_amd64).build());
     put(all, "index:mixed", Index::oci().image(&amd64).image(&oci_amd64).build());
     put(all, "index:noplatform", Index::oci().image_with(&oci_amd64, Value::Null, &[]).build());
     put(all, "index:empty", Index::docker().build());

@@ -39,7 +39,7 @@ pub(super) struct Transcript {
 pub(super) struct Mismatch {
     /// The step's line as written, or "served".
     pub(super) step: String,
-    pub(super) what: Part,
+    pub(super) part: Part,
     pub(super) detail: String,
 }
 
@@ -56,10 +56,10 @@ impl Transcript {
                 found.push(mismatch(&want.line, Part::Code, detail));
             }
             if want.stdout != got.stdout {
-                found.push(mismatch(&want.line, Part::Stdout, difference(&want.stdout, &got.stdout)));
+                found.push(mismatch(&want.line, Part::Stdout, text_difference(&want.stdout, &got.stdout)));
             }
             if want.stderr != got.stderr {
-                let detail = difference(&want.stderr.join("\n"), &got.stderr.join("\n"));
+                let detail = text_difference(&want.stderr.join("\n"), &got.stderr.join("\n"));
                 found.push(mismatch(&want.line, Part::Stderr, detail));
             }
             if let Some(detail) = map_difference(&want.store, &got.store) {
@@ -124,8 +124,8 @@ fn delta(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) ->
     changed.map(|path| (path.clone(), json!(after.get(path)))).collect()
 }
 
-fn mismatch(step: &str, what: Part, detail: String) -> Mismatch {
-    Mismatch { step: step.to_owned(), what, detail }
+fn mismatch(step: &str, part: Part, detail: String) -> Mismatch {
+    Mismatch { step: step.to_owned(), part, detail }
 }
 
 fn map_difference(want: &BTreeMap<String, String>, got: &BTreeMap<String, String>) -> Option<String> {
@@ -135,7 +135,7 @@ fn map_difference(want: &BTreeMap<String, String>, got: &BTreeMap<String, String
         match (want.get(name), got.get(name)) {
             (Some(_), None) => lines.push(format!("    missing: {name}")),
             (None, Some(text)) => lines.push(format!("    too much: {name} = {}", clip(text, 0))),
-            (Some(a), Some(b)) if a != b => lines.push(format!("    {name}:\n{}", difference(a, b))),
+            (Some(a), Some(b)) if a != b => lines.push(format!("    {name}:\n{}", text_difference(a, b))),
             _ => {}
         }
     }
@@ -143,7 +143,7 @@ fn map_difference(want: &BTreeMap<String, String>, got: &BTreeMap<String, String
 }
 
 /// The two texts from a little before the place where they part.
-fn difference(want: &str, got: &str) -> String {
+fn text_difference(want: &str, got: &str) -> String {
     let same = want.bytes().zip(got.bytes()).take_while(|(a, b)| a == b).count();
     format!("    want {}\n    got  {}", clip(want, same), clip(got, same))
 }
@@ -184,7 +184,7 @@ mod tests {
         let change = |f: fn(&mut Transcript)| {
             let mut other = sample();
             f(&mut other);
-            sample().compare(&other).into_iter().map(|m| (m.step, m.what)).collect::<Vec<_>>()
+            sample().compare(&other).into_iter().map(|m| (m.step, m.part)).collect::<Vec<_>>()
         };
         assert_eq!(change(|_| {}), []);
         assert_eq!(change(|t| t.steps[1].code = 1), [("b".into(), Part::Code)]);

@@ -12,7 +12,7 @@ use testkit::sandbox::{Sandbox, on_path};
 use testkit::skip::skipped;
 use testkit::uncaptured_output::print_uncaptured;
 
-use crate::is_whole;
+use crate::is_exhaustive;
 use fixture::{Call, Case, Fixture, InjectedError, REMOVE_SIDECAR_DIR, calls, store_paths};
 
 /// Why strace cannot be used, if it cannot.
@@ -28,13 +28,13 @@ fn no_strace() -> Option<String> {
 /// Whether a kill at the call belongs to the sample: every second call that changes something, another half for each
 /// second case. `make faults` tries all of them.
 fn is_sampled_kill(case: &Case, number: usize) -> bool {
-    is_whole() || (number + case.name.len()).is_multiple_of(2)
+    is_exhaustive() || (number + case.name.len()).is_multiple_of(2)
 }
 
 /// The errors to try at a call. `make faults` tries all of them. A sample is one error at every second call that
 /// changes something and at each fifth of the others, another one at each.
 fn sampled_errors(call: &Call, errors: Vec<&'static str>) -> Vec<&'static str> {
-    if is_whole() {
+    if is_exhaustive() {
         return errors;
     }
     let every = if call.changes() { 2 } else { 5 };
@@ -68,7 +68,7 @@ fn check(case: &'static Case) {
             changes += 1;
             if is_sampled_kill(case, changes) {
                 kills += 1;
-                note("killed", fixture.kill((call, &store_paths), &before, &after));
+                note("killed", fixture.check_kill((call, &store_paths), &before, &after));
             } else {
                 left_out += 1;
             }
@@ -78,12 +78,12 @@ fn check(case: &'static Case) {
         for error in sampled_errors(call, possible) {
             (errors, left_out) = (errors + 1, left_out - 1);
             let injected = InjectedError::Once(error);
-            note(error, fixture.fail((call, &store_paths), injected, &before, &after));
+            note(error, fixture.check_failure((call, &store_paths), injected, &before, &after));
         }
         if call.name == "write" {
             errors += 1;
             let injected = InjectedError::FromHereOn("ENOSPC");
-            note("ENOSPC from here on", fixture.fail((call, &store_paths), injected, &before, &after));
+            note("ENOSPC from here on", fixture.check_failure((call, &store_paths), injected, &before, &after));
         }
     }
     let number = calls.len();
@@ -128,12 +128,12 @@ fn the_first_change_of_a_draft_that_docker_made_leaves_every_entry_old_or_new() 
 
 #[test]
 fn replacing_a_whole_draft_by_one_of_format_2_leaves_every_entry_old_or_new() {
-    check(&REPLACE);
+    check(&REPLACE_FORMAT_1_BY_2);
 }
 
 #[test]
 fn replacing_a_whole_draft_of_format_2_leaves_every_entry_old_or_new() {
-    check(&REPLACE_BACK);
+    check(&REPLACE_FORMAT_2_BY_1);
 }
 
 #[test]
@@ -218,7 +218,7 @@ fn a_full_disk_leaves_the_draft_unchanged() {
     if let Some(reason) = no_strace() {
         return skipped("failures half-way on a full disk", &reason);
     }
-    for case in [&REPLACE, &REPLACE_BACK, &ADD, &REMOVE, &ANNOTATE_THE_LIST] {
+    for case in [&REPLACE_FORMAT_1_BY_2, &REPLACE_FORMAT_2_BY_1, &ADD, &REMOVE, &ANNOTATE_THE_LIST] {
         let fixture = Fixture::new(case);
         let sandbox = fixture.prepare_home();
         let before = fixture.state(&sandbox);
@@ -233,8 +233,9 @@ fn a_full_disk_leaves_the_draft_unchanged() {
         let (mut tried, mut wrong) = (0, Vec::new());
         for call in steps {
             tried += 1;
-            let done = fixture.fail((call, &store_paths), InjectedError::OnFullDisk("EIO"), &before, &after);
-            let done = done.and_then(|()| fixture.fail_without_room(call));
+            let done =
+                fixture.check_failure((call, &store_paths), InjectedError::OnceThenFullDisk("EIO"), &before, &after);
+            let done = done.and_then(|()| fixture.check_needs_no_space_after(call));
             wrong.extend(done.err().map(|reason| format!("{}\n  {reason}", call.line)));
         }
         print_uncaptured(&format!("failures of {} on a full disk: {tried}", case.name));
@@ -251,14 +252,14 @@ const ANNOTATE_THE_LIST: Case = Case {
 };
 
 /// All kinds of changes of a file: two deleted, one replaced, some added, and the sidecar.
-const REPLACE: Case = Case {
+const REPLACE_FORMAT_1_BY_2: Case = Case {
     name: "create --replace, format 1 to 2",
     before: &["create {L} 0 1 2", "annotate {L} 1 --variant v9"],
     command: "create --replace {L} {X} 3 1",
     by_entry: true,
 };
 
-const REPLACE_BACK: Case = Case {
+const REPLACE_FORMAT_2_BY_1: Case = Case {
     name: "create --replace, format 2 to 1",
     before: &["create {L} {X} 3 1", "annotate {L} 1 --variant v9"],
     command: "create --replace {L} 0 1 2",

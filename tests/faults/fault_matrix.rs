@@ -18,7 +18,7 @@ mod setups;
 
 use std::collections::BTreeSet;
 
-use crate::{is_whole, variable};
+use crate::{is_exhaustive, variable};
 use case::{Case, InjectedFault, Plan, clean_run};
 use commands::{COMMANDS, Command};
 use fixture::{ClientAuth, Side};
@@ -28,13 +28,13 @@ use runner::{Totals, run_all};
 const RANDOM_RUNS: u64 = 2000;
 const RANDOM_RUNS_SAMPLED: u64 = 600;
 /// Concurrent runs that use the processor.
-const BUSY_RUNS: usize = 6;
+const RUNS_AT_ONCE: usize = 6;
 /// Concurrent runs that wait for a registry that does not answer.
-const WAITING_RUNS: usize = 24;
+const STALLED_RUNS_AT_ONCE: usize = 24;
 /// In `make test` the faults are spread over this many requests of a command, and then over the next ones.
 const SAMPLED_REQUESTS: usize = 5;
 /// How often each fault is tried for a command in `make test`.
-const FAULT_TRIES: usize = 2;
+const SAMPLED_TRIES_PER_FAULT: usize = 2;
 
 /// Every request of a command, in the order of a run without parallel requests.
 fn requests(command: &'static Command, auth: ClientAuth) -> Vec<(Side, usize)> {
@@ -52,7 +52,11 @@ fn one_by_one(
     let mut cases = Vec::new();
     for command in COMMANDS.iter().filter(|command| chosen(command)) {
         let requests = requests(command, auth);
-        let parts = if is_whole() { 1 } else { requests.len().min(SAMPLED_REQUESTS).max(requests.len() / FAULT_TRIES) };
+        let parts = if is_exhaustive() {
+            1
+        } else {
+            requests.len().min(SAMPLED_REQUESTS).max(requests.len() / SAMPLED_TRIES_PER_FAULT)
+        };
         for (place, (side, number)) in requests.into_iter().enumerate() {
             let faults = faults(command).into_iter().enumerate().filter(|(at, _)| at % parts == place % parts);
             let plan = |fault| Plan::OneFault { side, number, fault };
@@ -73,27 +77,30 @@ fn assert_met(totals: &Totals, faults: impl Fn(&Command) -> Vec<InjectedFault>) 
 
 #[test]
 fn each_request_fails_in_every_way() {
-    let totals =
-        run_all("each request, sent once", &one_by_one(|_| true, ClientAuth::Bearer, InjectedFault::all), BUSY_RUNS);
-    totals.show();
-    assert_met(&totals, InjectedFault::all);
+    let totals = run_all(
+        "each request, sent once",
+        &one_by_one(|_| true, ClientAuth::Bearer, InjectedFault::all_but_stalls),
+        RUNS_AT_ONCE,
+    );
+    totals.print_and_check();
+    assert_met(&totals, InjectedFault::all_but_stalls);
 }
 
 #[test]
 fn each_request_fails_in_every_way_and_is_sent_again() {
-    let cases = one_by_one(|_| true, ClientAuth::Basic, InjectedFault::all);
+    let cases = one_by_one(|_| true, ClientAuth::Basic, InjectedFault::all_but_stalls);
     let cases: Vec<Case> = cases.into_iter().map(|case| case.retries(2)).collect();
-    let totals = run_all("each request, sent again", &cases, BUSY_RUNS);
-    totals.show();
-    assert_met(&totals, InjectedFault::all);
+    let totals = run_all("each request, sent again", &cases, RUNS_AT_ONCE);
+    totals.print_and_check();
+    assert_met(&totals, InjectedFault::all_but_stalls);
 }
 
 /// Under other names the program has no `--timeout`; its requests are the same.
 #[test]
 fn each_request_without_a_response_ends_at_the_timeout() {
     let cases = one_by_one(Command::is_ours, ClientAuth::Bearer, |_| InjectedFault::stalls());
-    let totals = run_all("each request, never answered", &cases, WAITING_RUNS);
-    totals.show();
+    let totals = run_all("each request, never answered", &cases, STALLED_RUNS_AT_ONCE);
+    totals.print_and_check();
     assert_met(&totals, |_| InjectedFault::stalls());
 }
 
@@ -106,11 +113,11 @@ fn each_command_reports_an_unreachable_token_server() {
             cases.extend(down);
         }
     }
-    run_all("no token server", &cases, BUSY_RUNS).show();
+    run_all("no token server", &cases, RUNS_AT_ONCE).print_and_check();
 }
 
 fn runs() -> u64 {
-    if is_whole() { RANDOM_RUNS } else { RANDOM_RUNS_SAMPLED }
+    if is_exhaustive() { RANDOM_RUNS } else { RANDOM_RUNS_SAMPLED }
 }
 
 #[test]
@@ -120,17 +127,17 @@ fn random_faults_leave_a_consistent_state() {
         None => 1..variable("FAULT_RUNS").unwrap_or_else(runs) + 1,
     };
     let cases: Vec<Case> = seeds.map(Case::by_chance).collect();
-    run_all("by chance", &cases, BUSY_RUNS).show();
+    run_all("by chance", &cases, RUNS_AT_ONCE).print_and_check();
 }
 
 #[test]
 fn random_faults_and_stalls_leave_a_consistent_state() {
     let cases: Vec<Case> = (1..=runs() / 10).map(|seed| Case::by_chance(seed).with_stalls()).collect();
-    run_all("by chance, some never answered", &cases, WAITING_RUNS).show();
+    run_all("by chance, some never answered", &cases, STALLED_RUNS_AT_ONCE).print_and_check();
 }
 
 #[test]
 fn random_faults_of_the_real_process_leave_a_consistent_state() {
-    let cases: Vec<Case> = (1..=60).map(|seed| Case::by_chance(seed).by_program()).collect();
-    run_all("by chance, the program itself", &cases, WAITING_RUNS).show();
+    let cases: Vec<Case> = (1..=60).map(|seed| Case::by_chance(seed).with_own_process()).collect();
+    run_all("by chance, the program itself", &cases, STALLED_RUNS_AT_ONCE).print_and_check();
 }

@@ -18,6 +18,6 @@ fn variable(name: &str) -> Option<u64> {
 }
 
 /// Whether to try everything rather than a sample: `make faults`.
-fn is_whole() -> bool {
+fn is_exhaustive() -> bool {
     variable("FAULTS_WHOLE").is_some_and(|number| number != 0)
 }

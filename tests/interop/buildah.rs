@@ -1,6 +1,6 @@
 //! buildah 1.28.2 (Debian 12): the same library as podman, with other results.
 
-use testkit::skip::not_possible_here;
+use testkit::skip::skipped_unsupported;
 
 use crate::compare::{entries, parse, platforms};
 use crate::fixture::Fixture;
@@ -13,7 +13,7 @@ fn buildah() -> Option<Fixture> {
     let probe = fixture.run("buildah manifest create probe");
     if probe.code != 0 {
         let reason = format!("it needs root or user namespaces: {}", probe.first_err_line());
-        not_possible_here("lists beside buildah", &reason);
+        skipped_unsupported("lists beside buildah", &reason);
         return None;
     }
     Some(fixture)
@@ -48,7 +48,7 @@ fn a_docker_list_of_ours_is_published_with_other_bytes() {
         fixture.run_ok(&format!("buildah manifest create --all {kind} {{R}}/ours:{kind}"));
         fixture.run_ok(&format!("buildah manifest push --all {kind} docker://{{R}}/theirs:{kind}"));
         assert_eq!(fixture.lost_parts(&ours, &format!("theirs:{kind}")), ["bytes"], "{kind}");
-        fixture.assert_copied_unchanged(&format!("theirs:{kind}"));
+        fixture.copy_and_assert_unchanged(&format!("theirs:{kind}"));
     }
 }
 
@@ -61,7 +61,7 @@ fn buildah_turns_our_index_into_a_docker_list_of_oci_images() {
     let lost = fixture.lost_parts(&ours, "theirs:t");
     assert_eq!(lost, ["bytes", "media type", "annotations", "annotations of entries"]);
     assert_eq!(parse(&fixture.served("theirs:t"))["mediaType"], LIST_TYPE);
-    fixture.assert_copied_unchanged("theirs:t");
+    fixture.copy_and_assert_unchanged("theirs:t");
     fixture.run_ok("buildah manifest push --all --format oci l docker://{R}/theirs:oci");
     assert_eq!(fixture.lost_parts(&ours, "theirs:oci"), ["bytes", "annotations", "annotations of entries"]);
 }
@@ -74,7 +74,7 @@ fn attestations_lose_their_reference_annotations() {
     fixture.run_ok("buildah manifest push --all --format oci l docker://{R}/theirs:t");
     assert_eq!(fixture.lost_parts(&ours, "theirs:t"), ["bytes", "annotations of entries"]);
     assert_eq!(platforms(&fixture.served("theirs:t")), ["linux/amd64", "unknown/unknown"]);
-    fixture.assert_copied_unchanged("theirs:t");
+    fixture.copy_and_assert_unchanged("theirs:t");
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn buildah_publishes_a_list_with_an_annotated_entry_as_an_index() {
     let theirs = parse(&fixture.served("theirs:t"));
     assert_eq!(theirs["mediaType"], INDEX_TYPE);
     assert_eq!(theirs["manifests"][1]["annotations"]["e"], "f");
-    fixture.assert_copied_unchanged("theirs:t");
+    fixture.copy_and_assert_unchanged("theirs:t");
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn buildah_digest_of_a_local_image_differs_from_the_pushed_one() {
     fixture.run_ok("buildah manifest push --all built docker://{R}/theirs:t");
     let theirs = parse(&fixture.served("theirs:t"));
     assert_ne!(theirs["manifests"][0]["digest"], shown["manifests"][0]["digest"]);
-    fixture.assert_copied_unchanged("theirs:t");
+    fixture.copy_and_assert_unchanged("theirs:t");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use testkit::sandbox::on_path;
-use testkit::skip::{not_possible_here, skipped};
+use testkit::skip::{skipped, skipped_unsupported};
 
 use crate::compare::{parse, platforms};
 use crate::fixture::Fixture;
@@ -53,7 +53,10 @@ impl Containerd {
             let ended = containerd.daemon.try_wait().expect("it can be waited for").is_some();
             if ended || Instant::now() > deadline {
                 let log = std::fs::read_to_string(containerd.fixture.dir().join("log")).unwrap_or_default();
-                not_possible_here(CHECK, &format!("containerd needs root: {}", log.lines().last().unwrap_or_default()));
+                skipped_unsupported(
+                    CHECK,
+                    &format!("containerd needs root: {}", log.lines().last().unwrap_or_default()),
+                );
                 return None;
             }
             std::thread::sleep(Duration::from_millis(20));
@@ -143,7 +146,7 @@ fn ctr_convert_without_all_platforms_drops_the_others() {
         containerd.ctr(&format!("images convert --oci {flag} {{R}}/ours:docker {{R}}/converted:t"));
         containerd.ctr("images push --plain-http {R}/theirs:t {R}/converted:t");
         assert_eq!(platforms(&fixture.served("theirs:t")), left, "{flag}");
-        fixture.assert_copied_unchanged("theirs:t");
+        fixture.copy_and_assert_unchanged("theirs:t");
     }
     let lost = fixture.lost_parts(&ours, "theirs:t");
     assert_eq!(lost, ["bytes", "media type", "digests", "media types of entries"]);
@@ -173,7 +176,7 @@ fn ctr_convert_for_one_platform_keeps_the_annotations() {
     let theirs = parse(&fixture.served("theirs:t"));
     assert_eq!((&theirs["annotations"]["k"], &theirs["manifests"][0]["annotations"]["e"]), (&"v".into(), &"f".into()));
     assert_eq!(platforms(&fixture.served("theirs:t")), ["linux/arm64/v8"]);
-    fixture.assert_copied_unchanged("theirs:t");
+    fixture.copy_and_assert_unchanged("theirs:t");
 }
 
 #[test]

@@ -16,7 +16,7 @@ fn docker_takes_the_form_of_a_list_from_its_first_draft_file() {
     // HOST_app-amd64 is before HOST_oci-arm64.
     assert_eq!(theirs["mediaType"], "application/vnd.docker.distribution.manifest.list.v2+json");
     assert_eq!(platforms(&fixture.served("theirs:t")), ["linux/amd64", "linux/arm64/v8"]);
-    fixture.assert_copied_unchanged("theirs:t");
+    fixture.copy_and_assert_unchanged("theirs:t");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use testkit::sandbox::{Output, on_path};
-use testkit::skip::{not_possible_here, skipped};
+use testkit::skip::{skipped, skipped_unsupported};
 
 use crate::OURS;
 use crate::fixture::Fixture;
@@ -58,7 +58,7 @@ impl StoreVersions {
         rewrite(&directory(&fixture, "noraw"), without_raw);
         // Compact manifests, so that the file has the registry's own bytes.
         for architecture in ["amd64", "arm64"] {
-            let image = parse_compact(&fixture.served(&format!("app:{architecture}")));
+            let image = compact_json(&fixture.served(&format!("app:{architecture}")));
             let media_type = "application/vnd.docker.distribution.manifest.v2+json";
             fixture.client.push_manifest("app", &format!("{architecture}-compact"), media_type, &image);
         }
@@ -83,7 +83,7 @@ impl StoreVersions {
     }
 
     /// Whether each draft in this directory of docker's configuration publishes what it did, and docker shows it.
-    fn assert_read(&self, config: &Path, how: &str) {
+    fn assert_pushed_and_shown(&self, config: &Path, how: &str) {
         for (draft, digest) in DRAFTS.iter().zip(&self.digests) {
             let list = format!("{}/l:{draft}", self.fixture.registry.host());
             let run = |program: &str, line: &str| -> Output {
@@ -102,7 +102,7 @@ impl StoreVersions {
     }
 
     /// A directory for docker's configuration with nothing in it.
-    fn config(&self, name: &str) -> PathBuf {
+    fn create_config_dir(&self, name: &str) -> PathBuf {
         let config = self.fixture.dir().join(name);
         std::fs::create_dir_all(&config).expect("a directory");
         std::fs::write(config.join("config.json"), "{}").expect("a file");
@@ -111,7 +111,7 @@ impl StoreVersions {
 
     /// Runs a script in a mount namespace of its own, with the store in `$STORE` and a directory to mount on in
     /// `$DISK`.
-    fn shell(&self, script: &str) -> Output {
+    fn run_in_mount_namespace(&self, script: &str) -> Output {
         let disk = self.fixture.dir().join("disk");
         std::fs::create_dir_all(&disk).expect("a directory");
         let host = self.fixture.registry.host();
@@ -128,7 +128,7 @@ impl StoreVersions {
     }
 }
 
-fn parse_compact(bytes: &[u8]) -> Vec<u8> {
+fn compact_json(bytes: &[u8]) -> Vec<u8> {
     crate::compare::parse(bytes).to_string().into_bytes()
 }
 
@@ -140,7 +140,7 @@ fn directory(fixture: &Fixture, draft: &str) -> PathBuf {
 fn a_copied_store_has_the_same_drafts() {
     let Some(versions) = StoreVersions::new() else { return };
     let store = versions.fixture.sandbox.store().display().to_string();
-    versions.assert_read(&versions.fixture.sandbox.docker_config(), "where it was made");
+    versions.assert_pushed_and_shown(&versions.fixture.sandbox.docker_config(), "where it was made");
     for (name, needs, script) in [
         ("cp -r", "cp", "cp -r {S} {C}/manifests"),
         ("cp -a", "cp", "cp -a {S} {C}/manifests"),
@@ -163,7 +163,7 @@ fn a_copied_store_has_the_same_drafts() {
             skipped(&format!("drafts that {name} has copied"), &format!("{needs} is not on the PATH"));
             continue;
         }
-        let config = versions.config(&format!("copy of {name}").replace(' ', "-"));
+        let config = versions.create_config_dir(&format!("copy of {name}").replace(' ', "-"));
         let script = script.replace("{S}", &store).replace("{C}", &config.display().to_string());
         let _ = versions.fixture.sandbox.command("sh").args(["-euc", &script]).run().success();
         if name == "without our files" {
@@ -177,7 +177,7 @@ fn a_copied_store_has_the_same_drafts() {
             }
             continue;
         }
-        versions.assert_read(&config, name);
+        versions.assert_pushed_and_shown(&config, name);
         // A copy can be changed, and the change is in it alone.
         let list = format!("{}/l:annotated", versions.fixture.registry.host());
         let annotate = versions.fixture.sandbox.command(OURS).env("DOCKER_CONFIG", &config);
@@ -190,7 +190,7 @@ fn a_copied_store_has_the_same_drafts() {
 #[test]
 fn a_sidecar_of_another_draft_is_refused_by_name() {
     let Some(versions) = StoreVersions::new() else { return };
-    let config = versions.config("other");
+    let config = versions.create_config_dir("other");
     let store = versions.fixture.sandbox.store().display().to_string();
     let script = format!("cp -r {store} {0}/manifests && rm -r {0}/manifests/*-annotated", config.display());
     let _ = versions.fixture.sandbox.command("sh").args(["-euc", &script]).run().success();
@@ -212,13 +212,13 @@ fn a_sidecar_of_another_draft_is_refused_by_name() {
 fn drafts_are_read_in_memory() {
     let Some(versions) = StoreVersions::new() else { return };
     let Ok(memory) = tempfile::Builder::new().prefix("versions-").tempdir_in("/dev/shm") else {
-        return not_possible_here("drafts on tmpfs", "there is no /dev/shm");
+        return skipped_unsupported("drafts on tmpfs", "there is no /dev/shm");
     };
     let to = memory.path().display();
     let script =
         format!("cp -r {} {to}/manifests && echo '{{}}' >{to}/config.json", versions.fixture.sandbox.store().display());
     let _ = versions.fixture.sandbox.command("sh").args(["-euc", &script]).run().success();
-    versions.assert_read(memory.path(), "tmpfs");
+    versions.assert_pushed_and_shown(memory.path(), "tmpfs");
 }
 
 /// In a lower layer, in an upper one, and in a layer that was upper and is lower now.
@@ -234,11 +234,11 @@ fn drafts_are_read_through_overlayfs() {
         echo '{}' >lower/config.json
         mount -t overlay overlay -o "lowerdir=lower,upperdir=upper,workdir=work" merged
     "#;
-    let probe = versions.shell(mounts);
+    let probe = versions.run_in_mount_namespace(mounts);
     if probe.code != 0 {
-        return not_possible_here(check, &format!("only root can mount: {}", probe.first_err_line()));
+        return skipped_unsupported(check, &format!("only root can mount: {}", probe.first_err_line()));
     }
-    let output = versions.shell(&format!(
+    let output = versions.run_in_mount_namespace(&format!(
         r#"{mounts}
         export DOCKER_CONFIG="$DISK/merged"
         check_all
@@ -274,12 +274,12 @@ fn drafts_are_read_on_a_case_insensitive_file_system() {
         touch "$DISK/config/manifests/Case"
         ls "$DISK/config/manifests/case"
     "#;
-    let probe = versions.shell(mounts);
+    let probe = versions.run_in_mount_namespace(mounts);
     if probe.code != 0 {
         let reason = probe.err().lines().last().unwrap_or_default().to_owned();
-        return not_possible_here(check, &format!("ext4 with casefold cannot be mounted: {reason}"));
+        return skipped_unsupported(check, &format!("ext4 with casefold cannot be mounted: {reason}"));
     }
-    let output = versions.shell(&format!(
+    let output = versions.run_in_mount_namespace(&format!(
         r#"{mounts}
         export DOCKER_CONFIG="$DISK/config"
         rm "$DISK/config/manifests/Case"

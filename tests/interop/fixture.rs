@@ -9,7 +9,7 @@ use testkit::image::{DOCKER_LIST, Image, ImageBuilder, Index, OCI_INDEX};
 use testkit::loopback::gzip_stored;
 use testkit::real::RealRegistry;
 use testkit::sandbox::{Output, Sandbox, on_path};
-use testkit::skip::{not_possible_here, skipped};
+use testkit::skip::{skipped, skipped_unsupported};
 
 use crate::OURS;
 use crate::compare::differences;
@@ -64,7 +64,7 @@ impl Fixture {
         let fixture = Self { client: Client::new(registry.host()), registry, sandbox: Sandbox::new() };
         let found = fixture.sandbox.command(program).arg("--version").run().out();
         if !found.contains(version) {
-            not_possible_here(&check, &format!("docs/interop.md is about {version}, and here is {}", found.trim()));
+            skipped_unsupported(&check, &format!("docs/interop.md is about {version}, and here is {}", found.trim()));
             return None;
         }
         fixture.seed();
@@ -188,7 +188,7 @@ impl Fixture {
     /// We read what another tool has published: its bytes as they are, and a copy of it in another repository has the
     /// same bytes, images included.
     #[track_caller]
-    pub(super) fn assert_copied_unchanged(&self, name: &str) {
+    pub(super) fn copy_and_assert_unchanged(&self, name: &str) {
         let theirs = self.served(name);
         assert_eq!(self.ours(&format!("inspect --raw {{R}}/{name}")).as_bytes(), theirs);
         let copy = format!("kept:{}", name.replace([':', '/'], "-"));
@@ -198,7 +198,7 @@ impl Fixture {
     }
 
     /// The value of a member of an image's configuration in the registry.
-    pub(super) fn config(&self, name: &str) -> Value {
+    pub(super) fn image_config(&self, name: &str) -> Value {
         let (repository, _) = name.rsplit_once(':').expect("a tag");
         let image: Value = serde_json::from_slice(&self.served(name)).expect("a manifest");
         let path = format!("/v2/{repository}/blobs/{}", image["config"]["digest"].as_str().expect("a digest"));

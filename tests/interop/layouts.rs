@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::fixture::Fixture;
 
-fn served(fixture: &Fixture, name: &str) -> Value {
+fn inspect_raw(fixture: &Fixture, name: &str) -> Value {
     serde_json::from_str(&fixture.ours(&format!("inspect --raw --insecure {{R}}/{name}"))).expect("a manifest")
 }
 
@@ -80,7 +80,7 @@ fn umoci_unpacks_our_layout_and_we_read_its_layout() {
     }
     assert_eq!(digest(&fixture, "umoci:two"), digest(&fixture, "oci:amd64"));
     assert_ne!(digest(&fixture, "umoci:three"), digest(&fixture, "oci:amd64"));
-    assert_eq!(served(&fixture, "umoci:three")["schemaVersion"], json!(2));
+    assert_eq!(inspect_raw(&fixture, "umoci:three")["schemaVersion"], json!(2));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! podman 4.3.1 (Debian 12), which keeps its lists among its own images.
 
-use testkit::skip::not_possible_here;
+use testkit::skip::skipped_unsupported;
 
 use crate::compare::{entries, parse, platforms};
 use crate::fixture::Fixture;
@@ -13,7 +13,7 @@ fn podman() -> Option<Fixture> {
     let fixture = Fixture::new("podman", "4.3.1")?;
     let probe = fixture.run("podman manifest create probe");
     if probe.code != 0 {
-        not_possible_here(
+        skipped_unsupported(
             "lists beside podman",
             &format!("it needs root or user namespaces: {}", probe.first_err_line()),
         );
@@ -23,7 +23,7 @@ fn podman() -> Option<Fixture> {
 }
 
 /// Publishes one of our lists, has podman take all of it, and gives our bytes.
-fn push_through_podman(fixture: &Fixture, kind: &str) -> Vec<u8> {
+fn publish_and_create_in_podman(fixture: &Fixture, kind: &str) -> Vec<u8> {
     let ours = fixture.publish(kind);
     fixture.run_ok(&format!("podman manifest create --all l {{R}}/ours:{kind}"));
     ours
@@ -55,7 +55,7 @@ fn podman_pushes_docker_images_as_an_oci_index() {
     let ours = fixture.publish("docker");
     let lost = fixture.lost_parts(&ours, "theirs:t");
     assert_eq!(lost, ["bytes", "media type"], "the images are the same");
-    fixture.assert_copied_unchanged("theirs:t");
+    fixture.copy_and_assert_unchanged("theirs:t");
 }
 
 #[test]
@@ -78,25 +78,25 @@ fn podman_create_without_all_takes_one_image_of_a_list() {
 #[test]
 fn a_docker_list_of_ours_is_published_with_other_bytes() {
     let Some(fixture) = podman() else { return };
-    let ours = push_through_podman(&fixture, "docker");
+    let ours = publish_and_create_in_podman(&fixture, "docker");
     fixture.run_ok("podman manifest push --all --format v2s2 l docker://{R}/theirs:t");
     assert_eq!(fixture.lost_parts(&ours, "theirs:t"), ["bytes"]);
-    fixture.assert_copied_unchanged("theirs:t");
+    fixture.copy_and_assert_unchanged("theirs:t");
 }
 
 #[test]
 fn an_index_of_ours_loses_its_annotations() {
     let Some(fixture) = podman() else { return };
-    let ours = push_through_podman(&fixture, "oci");
+    let ours = publish_and_create_in_podman(&fixture, "oci");
     fixture.run_ok("podman manifest push --all l docker://{R}/theirs:t");
     assert_eq!(fixture.lost_parts(&ours, "theirs:t"), ["bytes", "annotations", "annotations of entries"]);
-    fixture.assert_copied_unchanged("theirs:t");
+    fixture.copy_and_assert_unchanged("theirs:t");
 }
 
 #[test]
 fn an_index_of_ours_loses_its_artifact_type() {
     let Some(fixture) = podman() else { return };
-    let ours = push_through_podman(&fixture, "typed");
+    let ours = publish_and_create_in_podman(&fixture, "typed");
     fixture.run_ok("podman manifest push --all l docker://{R}/theirs:t");
     assert_eq!(fixture.lost_parts(&ours, "theirs:t"), ["bytes", "artifact type"]);
 }
@@ -104,11 +104,11 @@ fn an_index_of_ours_loses_its_artifact_type() {
 #[test]
 fn attestations_lose_their_reference_annotations() {
     let Some(fixture) = podman() else { return };
-    let ours = push_through_podman(&fixture, "attested");
+    let ours = publish_and_create_in_podman(&fixture, "attested");
     fixture.run_ok("podman manifest push --all l docker://{R}/theirs:t");
     assert_eq!(fixture.lost_parts(&ours, "theirs:t"), ["bytes", "annotations of entries"]);
     assert_eq!(platforms(&fixture.served("theirs:t")), ["linux/amd64", "unknown/unknown"]);
-    fixture.assert_copied_unchanged("theirs:t");
+    fixture.copy_and_assert_unchanged("theirs:t");
 }
 
 #[test]
@@ -120,14 +120,14 @@ fn podman_changes_only_the_form_of_a_mixed_index() {
         fixture.run_ok(&format!("podman manifest push --all {kind} docker://{{R}}/theirs:{kind}"));
         let lost = fixture.lost_parts(&ours, &format!("theirs:{kind}"));
         assert_eq!(lost, if kind == "mixed" { vec!["bytes"] } else { vec!["bytes", "media type"] }, "{kind}");
-        fixture.assert_copied_unchanged(&format!("theirs:{kind}"));
+        fixture.copy_and_assert_unchanged(&format!("theirs:{kind}"));
     }
 }
 
 #[test]
 fn podman_gives_a_platform_to_entries_without_one() {
     let Some(fixture) = podman() else { return };
-    let ours = push_through_podman(&fixture, "bare");
+    let ours = publish_and_create_in_podman(&fixture, "bare");
     fixture.run_ok("podman manifest push --all l docker://{R}/theirs:t");
     assert_eq!(fixture.lost_parts(&ours, "theirs:t"), ["bytes", "platforms"]);
     assert_eq!(platforms(&fixture.served("theirs:t")), ["linux/amd64", "linux/arm64/v8"]);
@@ -136,7 +136,7 @@ fn podman_gives_a_platform_to_entries_without_one() {
 #[test]
 fn podman_merges_one_image_for_two_platforms_into_one_entry() {
     let Some(fixture) = podman() else { return };
-    let ours = push_through_podman(&fixture, "twice");
+    let ours = publish_and_create_in_podman(&fixture, "twice");
     fixture.run_ok("podman manifest push --all l docker://{R}/theirs:t");
     let lost = fixture.lost_parts(&ours, "theirs:t");
     assert!(lost.contains(&"number of entries"), "{lost:?}");
@@ -170,18 +170,18 @@ fn a_conversion_to_docker_drops_annotations() {
         let theirs = parse(&fixture.served("theirs:t"));
         assert_eq!(theirs["manifests"][0]["annotations"], kept, "{format}");
         assert_eq!(theirs["manifests"][0]["platform"]["os.version"], "1.2", "{format}");
-        fixture.assert_copied_unchanged("theirs:t");
+        fixture.copy_and_assert_unchanged("theirs:t");
     }
 }
 
 #[test]
 fn podman_conversion_to_oci_changes_image_digests() {
     let Some(fixture) = podman() else { return };
-    let ours = push_through_podman(&fixture, "docker");
+    let ours = publish_and_create_in_podman(&fixture, "docker");
     fixture.run_ok("podman manifest push --all --format oci l docker://{R}/theirs:t");
     let lost = fixture.lost_parts(&ours, "theirs:t");
     assert_eq!(lost, ["bytes", "media type", "digests", "media types of entries"]);
-    fixture.assert_copied_unchanged("theirs:t");
+    fixture.copy_and_assert_unchanged("theirs:t");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use testkit::image::{DOCKER_LIST, DOCKER_MANIFEST, Image, Index, OCI_INDEX, OCI_
 use testkit::loopback::{Builder, Registry};
 use testkit::real::RealRegistry;
 use testkit::sandbox::Sandbox;
-use testkit::skip::{not_possible_here, skipped};
+use testkit::skip::{skipped, skipped_unsupported};
 
 use crate::OURS;
 
@@ -28,7 +28,7 @@ impl Fixture {
         let registry = RealRegistry::start_plain().map_err(|reason| skipped(check, &reason)).ok()?;
         let version = sandbox.command("docker-registry").arg("--version").run().out();
         if !version.contains("2.8.2") {
-            not_possible_here(check, &format!("the page is about 2.8.2, and here is {}", version.trim()));
+            skipped_unsupported(check, &format!("the page is about 2.8.2, and here is {}", version.trim()));
             return None;
         }
         let image = |architecture: &str| {
@@ -205,7 +205,7 @@ fn check_prints_the_table_of_the_documentation() {
 }
 
 /// The lines of the page's table, in its order.
-fn lines() -> Vec<String> {
+fn check_lines() -> Vec<String> {
     let table =
         PAGE.split_once("| habit | registries | line of `check` |\n| --- | --- | --- |\n").expect("the table").1;
     let rows = table.lines().take_while(|line| line.starts_with('|'));
@@ -221,12 +221,12 @@ fn check_reports_each_habit_of_docker_registry() {
         Builder::without_referrers,
         |habits| habits.without_docker(415),
         |habits| habits.without_oci(400).reasons_in_detail(),
-        Builder::without_cross_project_mounts,
+        Builder::denies_cross_repository_mounts,
         |habits| habits.read_lag(1),
         Builder::deletes_children,
         Builder::read_only,
     ];
-    let lines = lines();
+    let lines = check_lines();
     assert_eq!(lines.len(), habits.len());
     for (habit, expected) in habits.into_iter().zip(lines) {
         let registry = habit(Registry::builder()).start();

@@ -55,7 +55,7 @@ fn skopeo_converts_the_images_of_a_docker_list_for_a_layout() {
     fixture.run_ok("skopeo copy --all oci:{D}/layout:t docker://{R}/back:t");
     let lost = fixture.lost_parts(&ours, "back:t");
     assert_eq!(lost, ["bytes", "media type", "digests", "media types of entries"]);
-    fixture.assert_copied_unchanged("back:t");
+    fixture.copy_and_assert_unchanged("back:t");
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn a_conversion_to_docker_drops_annotations() {
     let expected =
         ["bytes", "media type", "annotations", "digests", "media types of entries", "annotations of entries"];
     assert_eq!(lost, expected);
-    fixture.assert_copied_unchanged("copy:v2s2");
+    fixture.copy_and_assert_unchanged("copy:v2s2");
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn skopeo_conversion_to_oci_keeps_order_and_platforms() {
             .run_ok(&format!("skopeo copy --all --format oci docker://{{R}}/ours:{kind} docker://{{R}}/copy:{kind}"));
         let lost = fixture.lost_parts(&ours, &format!("copy:{kind}"));
         assert_eq!(lost, ["bytes", "media type", "digests", "media types of entries"], "{kind}");
-        fixture.assert_copied_unchanged(&format!("copy:{kind}"));
+        fixture.copy_and_assert_unchanged(&format!("copy:{kind}"));
     }
 }
 
@@ -146,7 +146,7 @@ fn skopeo_takes_a_lower_arm_variant_for_a_missing_one() {
         fixture.run_ok(&format!(
             "skopeo --override-arch arm {flag} copy docker://{{R}}/ours:arms docker://{{R}}/copy:arm"
         ));
-        assert_eq!(fixture.config("copy:arm")["variant"], variant, "{flag}");
+        assert_eq!(fixture.image_config("copy:arm")["variant"], variant, "{flag}");
     }
 }
 
@@ -156,7 +156,7 @@ fn skopeo_takes_the_first_entry_of_an_index_without_platforms() {
     fixture.publish("bare");
     for flag in ["", "--override-arch arm64"] {
         fixture.run_ok(&format!("skopeo {flag} copy docker://{{R}}/ours:bare docker://{{R}}/copy:bare"));
-        assert_eq!(fixture.config("copy:bare")["architecture"], "amd64", "{flag}");
+        assert_eq!(fixture.image_config("copy:bare")["architecture"], "amd64", "{flag}");
     }
 }
 
@@ -221,5 +221,5 @@ fn skopeo_keeps_two_entries_for_one_image() {
     assert_eq!(platforms(&ours), ["linux/amd64", "linux/386"]);
     fixture.run_ok("skopeo copy --all --format oci docker://{R}/ours:twice docker://{R}/copy:twice");
     assert_eq!(platforms(&fixture.served("copy:twice")), ["linux/amd64", "linux/386"]);
-    fixture.assert_copied_unchanged("copy:twice");
+    fixture.copy_and_assert_unchanged("copy:twice");
 }

@@ -39,9 +39,9 @@ pub struct Counts {
     /// HTTP requests, in the order in which their heads were whole.
     pub requests: Vec<Request>,
     /// Bytes from clients to the server.
-    pub sent: u64,
+    pub to_server: u64,
     /// Bytes from the server to clients.
-    pub received: u64,
+    pub to_client: u64,
 }
 
 impl Counts {
@@ -58,7 +58,7 @@ impl Counts {
     /// How many round trips a client that never does two things at once would make: one for every connection, probe
     /// and request.
     #[must_use]
-    pub fn sequential_round_trips(&self) -> usize {
+    pub fn round_trips_without_concurrency(&self) -> usize {
         self.connections + self.tls_hellos + self.requests.len()
     }
 }
@@ -128,7 +128,7 @@ fn forward(pair: &SocketPair, accepted: Instant, shared: &Shared) {
             let mut parser = RequestParser::default();
             read(&pair.client, open, shared.rtt / 2, &to_server, |bytes| {
                 let mut counts = lock(&shared.counts);
-                counts.sent += bytes.len() as u64;
+                counts.to_server += bytes.len() as u64;
                 parser.feed(bytes, |event| match event {
                     Event::TlsHello => counts.tls_hellos += 1,
                     Event::Request(request) => counts.requests.push(request),
@@ -137,7 +137,7 @@ fn forward(pair: &SocketPair, accepted: Instant, shared: &Shared) {
         });
         scope.spawn(move || {
             read(&pair.server, accepted, shared.rtt / 2, &to_client, |bytes| {
-                lock(&shared.counts).received += bytes.len() as u64;
+                lock(&shared.counts).to_client += bytes.len() as u64;
             });
         });
         scope.spawn(move || write(&pair.server, &from_client, pair));

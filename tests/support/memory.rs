@@ -8,7 +8,7 @@ use std::process::Child;
 /// # Panics
 /// When the process has ended, or this is not Linux.
 #[must_use]
-pub fn peak_kb(child: &Child) -> u64 {
+pub fn peak_anonymous_kb(child: &Child) -> u64 {
     let path = format!("/proc/{}/status", child.id());
     let status = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
     let field = |name: &str| -> u64 {
@@ -33,7 +33,7 @@ mod tests {
         let mut shell = command.spawn().expect("sh runs");
         let mut line = String::new();
         BufReader::new(shell.stdout.take().expect("a pipe")).read_line(&mut line).expect("a line");
-        let found = peak_kb(&shell);
+        let found = peak_anonymous_kb(&shell);
         drop(shell.stdin.take());
         shell.wait().expect("it ends");
         found

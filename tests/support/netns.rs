@@ -16,7 +16,7 @@ use std::process::{self, Command};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::sandbox::on_path;
-use crate::skip::{not_possible_here, skipped};
+use crate::skip::{skipped, skipped_unsupported};
 
 /// The address of `HOST` inside a namespace. Every namespace has its own, so all can have the same.
 pub const ADDRESS: &str = "10.213.0.1";
@@ -57,7 +57,7 @@ impl Netns {
 
     /// The same. Where none can be made, says that `check` was not checked.
     pub fn create_or_skip(check: &str) -> Option<Self> {
-        let skip = if on_path("ip") { not_possible_here } else { skipped };
+        let skip = if on_path("ip") { skipped_unsupported } else { skipped };
         Self::create().inspect_err(|reason| skip(check, reason)).ok()
     }
 

@@ -78,20 +78,20 @@ impl RegistryFilesystem {
     /// Whether a repository has this manifest, tagged or not.
     #[must_use]
     pub fn has_manifest(&self, repository: &str, digest: &str) -> bool {
-        self.repository(&format!("{repository}/_manifests/revisions")).join(digest.replace(':', "/")).exists()
+        self.repository_path(&format!("{repository}/_manifests/revisions")).join(digest.replace(':', "/")).exists()
     }
 
     /// Removes a repository; that there is none is no error.
     pub fn remove_repository(&self, repository: &str) {
-        let _ = fs::remove_dir_all(self.repository(repository));
+        let _ = fs::remove_dir_all(self.repository_path(repository));
     }
 
-    fn repository(&self, path: &str) -> PathBuf {
+    fn repository_path(&self, path: &str) -> PathBuf {
         self.root.join("docker/registry/v2/repositories").join(path)
     }
 
     fn tag_link_path(&self, repository: &str, tag: &str) -> PathBuf {
-        self.repository(repository).join("_manifests/tags").join(tag).join("current/link")
+        self.repository_path(repository).join("_manifests/tags").join(tag).join("current/link")
     }
 
     fn blob_path(&self, digest: &str) -> PathBuf {
@@ -104,7 +104,7 @@ impl RegistryFilesystem {
     }
 
     fn write_link(&self, place: &str, digest: &str) {
-        self.write(&self.repository(place).join(digest.replace(':', "/")).join("link"), digest.as_bytes());
+        self.write(&self.repository_path(place).join(digest.replace(':', "/")).join("link"), digest.as_bytes());
     }
 
     fn write(&self, path: &Path, bytes: &[u8]) {

@@ -98,7 +98,7 @@ impl Relay {
 
     /// How many connections were cut.
     #[must_use]
-    pub fn cuts(&self) -> usize {
+    pub fn cut_count(&self) -> usize {
         self.connections().iter().filter(|traffic| traffic.cut).count()
     }
 }
@@ -189,7 +189,7 @@ mod tests {
         assert!(get().is_err() && get().is_err() && get().is_ok());
         let seen = relay.connections();
         let cut: Vec<(u64, bool)> = seen.iter().map(|traffic| (traffic.to_client, traffic.cut)).collect();
-        assert_eq!((cut.len(), cut[1], cut[3], relay.cuts()), (6, (100_000, true), (0, true), 3));
+        assert_eq!((cut.len(), cut[1], cut[3], relay.cut_count()), (6, (100_000, true), (0, true), 3));
         assert!(cut[0].0 > 1_000_000 && !cut[0].1);
     }
 

@@ -56,7 +56,7 @@ impl Sandbox {
         std::fs::create_dir_all(dir.path().join("home/docker")).expect("a home");
         let mut sandbox = Self { dir, env: BTreeMap::new() };
         let in_front = sandbox.path().join(".docker-behind-the-shim");
-        sandbox.set("PATH", DockerOnPath::for_tests().path(search_path(), &in_front));
+        sandbox.set("PATH", DockerOnPath::for_tests().prepare_path(search_path(), &in_front));
         sandbox.set("HOME", sandbox.home());
         sandbox.set("DOCKER_CONFIG", sandbox.docker_config());
         sandbox.set("LANG", "C");
@@ -137,7 +137,7 @@ impl Sandbox {
 
     /// `docker manifest …` as this tool gives it, arguments still to be added.
     #[must_use]
-    pub fn tool(&self, tool: &Tool) -> SandboxCommand {
+    pub fn manifest_command(&self, tool: &Tool) -> SandboxCommand {
         self.command(tool.program()).arg("manifest")
     }
 }
@@ -181,7 +181,7 @@ impl Tool {
 /// # Panics
 /// When something in it cannot be read.
 #[must_use]
-pub fn tree(root: &Path) -> BTreeMap<String, (u32, Vec<u8>)> {
+pub fn tree_without_root_dot_names(root: &Path) -> BTreeMap<String, (u32, Vec<u8>)> {
     let mut found = BTreeMap::new();
     if root.exists() {
         walk(root, "", &mut found);
@@ -285,7 +285,7 @@ mod tests {
         let sandbox = Sandbox::new();
         sandbox.write("store/.side/lock", "x");
         sandbox.write("store/list/.odd", "y");
-        let tree = tree(&sandbox.path().join("store"));
+        let tree = tree_without_root_dot_names(&sandbox.path().join("store"));
         assert_eq!(tree.keys().collect::<Vec<_>>(), ["list/", "list/.odd"]);
         assert_eq!(tree["list/.odd"].1, b"y");
     }

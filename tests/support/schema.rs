@@ -230,7 +230,7 @@ impl Schemas {
                     if keyword == "propertyNames" {
                         self.apply(document, rule, &Value::String(key.clone()), &at, result);
                     }
-                    for rule in rules_of(schema, keyword, rule, key) {
+                    for rule in member_schemas(schema, keyword, rule, key) {
                         result.used.insert(std::ptr::from_ref(rule));
                         self.apply(document, rule, member, &at, result);
                     }
@@ -242,7 +242,7 @@ impl Schemas {
 }
 
 /// The schemas that this keyword has for a member.
-fn rules_of<'a>(schema: &'a Map<String, Value>, keyword: &str, rule: &'a Value, key: &str) -> Vec<&'a Value> {
+fn member_schemas<'a>(schema: &'a Map<String, Value>, keyword: &str, rule: &'a Value, key: &str) -> Vec<&'a Value> {
     let actual = |rule: &'a Value| rule.get(key);
     let by_pattern = |rule: &'a Value| {
         let rules = rule.as_object().into_iter().flatten();

@@ -10,7 +10,7 @@ pub fn skipped(check: &str, reason: &str) {
 
 /// Says the same of a check that no package makes possible: it needs root, a mount, a file system or another version of
 /// a tool. `.ci/run` lists these and does not fail.
-pub fn not_possible_here(check: &str, reason: &str) {
+pub fn skipped_unsupported(check: &str, reason: &str) {
     print_skip(&format!("NOT POSSIBLE HERE: {check}: {reason}\n"));
 }
 

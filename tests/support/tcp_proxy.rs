@@ -37,7 +37,7 @@ pub struct TcpProxy {
 #[derive(Debug)]
 struct Shared {
     target: SocketAddr,
-    ended: AtomicBool,
+    stopping: AtomicBool,
     /// The open connections, to be closed at the end; each takes itself out when it is over.
     open: Mutex<BTreeMap<u64, Arc<SocketPair>>>,
 }
@@ -56,7 +56,7 @@ impl TcpProxy {
     ) -> io::Result<TcpProxy> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let addr = listener.local_addr()?;
-        let shared = Arc::new(Shared { target, ended: AtomicBool::new(false), open: Mutex::default() });
+        let shared = Arc::new(Shared { target, stopping: AtomicBool::new(false), open: Mutex::default() });
         let accepting = Arc::clone(&shared);
         let accept_thread = thread::spawn(move || accept(&listener, &accepting, &on_accept, &Arc::new(forward)));
         Ok(TcpProxy { addr, shared, accept_thread: Some(accept_thread) })
@@ -77,7 +77,7 @@ impl TcpProxy {
 
 impl Drop for TcpProxy {
     fn drop(&mut self) {
-        self.shared.ended.store(true, Ordering::SeqCst);
+        self.shared.stopping.store(true, Ordering::SeqCst);
         // A connection wakes the accepting thread.
         drop(TcpStream::connect(self.addr));
         if let Some(accept_thread) = self.accept_thread.take() {
@@ -96,7 +96,7 @@ fn accept<T: Send + 'static>(
     forward: &Arc<impl Fn(&SocketPair, T) + Send + Sync + 'static>,
 ) {
     for (number, client) in (0..).zip(listener.incoming()) {
-        if shared.ended.load(Ordering::SeqCst) {
+        if shared.stopping.load(Ordering::SeqCst) {
             return;
         }
         let Ok(client) = client else { continue };

@@ -84,7 +84,7 @@ pub struct TokenConfig {
     /// Whether the OAuth2 POST is known; where not, it is answered 404 as by servers that know only GET.
     pub oauth2: bool,
     /// Where nothing of what was asked for is granted: answer 403 DENIED in place of a token that opens nothing.
-    pub forbid: bool,
+    pub deny_empty_grants: bool,
     /// Whether the answer's key is `access_token` alone, as some servers have it, in place of `token`.
     pub access_token_only: bool,
 }
@@ -98,7 +98,7 @@ impl Default for TokenConfig {
             lifetime_seconds: Some(300),
             expired_first: 0,
             oauth2: true,
-            forbid: false,
+            deny_empty_grants: false,
             access_token_only: false,
         }
     }
@@ -128,7 +128,7 @@ struct Shared {
     signer: Signer,
     issued: Mutex<usize>,
     requests: Mutex<Vec<RecordedTokenRequest>>,
-    stop: AtomicBool,
+    stopping: AtomicBool,
 }
 
 /// A running server; it ends when dropped.
@@ -136,7 +136,7 @@ pub struct TokenServer {
     addr: SocketAddr,
     scheme: &'static str,
     shared: Arc<Shared>,
-    accepting: Option<JoinHandle<()>>,
+    accept_thread: Option<JoinHandle<()>>,
 }
 
 const ISSUER: &str = "docker-manifest test token server";
@@ -149,7 +149,7 @@ impl TokenServer {
     }
 
     /// As `start`, over TLS.
-    pub fn start_secure(config: TokenConfig, tls: Arc<ServerConfig>) -> Self {
+    pub fn start_tls(config: TokenConfig, tls: Arc<ServerConfig>) -> Self {
         Self::listen(config, "127.0.0.1:0", Some(tls)).expect("a free loopback port")
     }
 
@@ -166,12 +166,12 @@ impl TokenServer {
             signer: Signer::generate(),
             issued: Mutex::new(0),
             requests: Mutex::new(Vec::new()),
-            stop: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
         });
         let serving = Arc::clone(&shared);
         let scheme = if tls.is_some() { "https" } else { "http" };
         let accepting = thread::spawn(move || accept(&listener, tls.as_ref(), &serving));
-        Ok(Self { addr, scheme, shared, accepting: Some(accepting) })
+        Ok(Self { addr, scheme, shared, accept_thread: Some(accepting) })
     }
 
     /// Where it listens.
@@ -223,10 +223,10 @@ impl TokenServer {
 
 impl Drop for TokenServer {
     fn drop(&mut self) {
-        self.shared.stop.store(true, Ordering::SeqCst);
+        self.shared.stopping.store(true, Ordering::SeqCst);
         // Accept waits for a connection: give it one, so that it sees the flag.
         let _ = TcpStream::connect(self.addr);
-        if let Some(accepting) = self.accepting.take() {
+        if let Some(accepting) = self.accept_thread.take() {
             let _ = accepting.join();
         }
     }
@@ -234,7 +234,7 @@ impl Drop for TokenServer {
 
 fn accept(listener: &TcpListener, tls: Option<&Arc<ServerConfig>>, shared: &Arc<Shared>) {
     for stream in listener.incoming() {
-        if shared.stop.load(Ordering::SeqCst) {
+        if shared.stopping.load(Ordering::SeqCst) {
             return;
         }
         let Ok(stream) = stream else { continue };
@@ -313,7 +313,7 @@ impl Shared {
             return error_response(400, "UNSUPPORTED", "unknown service");
         }
         let access: Vec<_> = record.scopes.iter().filter_map(|scope| allowed(grants, scope)).collect();
-        if access.is_empty() && !record.scopes.is_empty() && self.config.forbid {
+        if access.is_empty() && !record.scopes.is_empty() && self.config.deny_empty_grants {
             return error_response(403, "DENIED", "requested access to the resource is denied");
         }
         let mut issued = self.issued.lock().unwrap_or_else(PoisonError::into_inner);
@@ -364,8 +364,8 @@ fn allowed(grants: &[Grant], scope: &str) -> Option<Access> {
     (!access.actions.is_empty()).then_some(access)
 }
 
-fn error_response(status: u16, code: &str, words: &str) -> HttpResponse {
-    let body: Value = json!({ "errors": [{ "code": code, "message": words }], "details": words });
+fn error_response(status: u16, code: &str, message: &str) -> HttpResponse {
+    let body: Value = json!({ "errors": [{ "code": code, "message": message }], "details": message });
     HttpResponse { status, body }
 }
 

@@ -7,17 +7,17 @@ use super::CommandLine;
 
 /// Clap's description of all commands. Completion reads it.
 pub fn clap_command() -> clap::Command {
-    CommandLine::command().mut_subcommands(with_flags_and_positionals)
+    CommandLine::command().mut_subcommands(build_verb)
 }
 
 /// The same, but a command that no word names has its name and one line about it alone.
-pub(super) fn clap_command_for(words: &[String]) -> clap::Command {
+pub(super) fn clap_command_for_words(words: &[String]) -> clap::Command {
     let is_named = |verb: &clap::Command| words.iter().any(|word| word == verb.get_name());
-    CommandLine::command().mut_subcommands(|verb| if is_named(&verb) { with_flags_and_positionals(verb) } else { verb })
+    CommandLine::command().mut_subcommands(|verb| if is_named(&verb) { build_verb(verb) } else { verb })
 }
 
 /// The command with its flags and positional arguments.
-fn with_flags_and_positionals(verb: clap::Command) -> clap::Command {
+fn build_verb(verb: clap::Command) -> clap::Command {
     let about = verb.get_about().cloned().unwrap_or_default();
     let mut verb = verb.disable_help_flag(true);
     verb.build();
@@ -40,7 +40,7 @@ mod tests {
             let built = all.find_subcommand(name).unwrap();
             assert_eq!(ids(built), ids(verb), "{name}");
             assert!(built.get_after_help().is_some(), "{name} has no examples");
-            let with_one_built = clap_command_for(&[name.to_owned()]);
+            let with_one_built = clap_command_for_words(&[name.to_owned()]);
             for other in with_one_built.get_subcommands() {
                 let expected = if other.get_name() == name { ids(verb) } else { Vec::new() };
                 assert_eq!(ids(other), expected, "{} beside {name}", other.get_name());

@@ -8,12 +8,12 @@ use super::possible_values::{PublishFormat, REFERRERS, one_of};
 use super::values::{self, RefArg};
 use crate::auth::Access;
 use crate::core::error::CommandError;
-use crate::core::error_parts::SpecOrigin;
 use crate::core::image_filters::{PlatformFilter, ReferrerFilter, ReferrersPolicy, SourceFilter};
 use crate::core::list_metadata::{AnnotationArg, ListEdits};
 use crate::core::push::options::PushOptions;
 use crate::core::push::tags::TagArg;
 use crate::core::requirements::Requirements;
+use crate::core::spec_origin::SpecOrigin;
 use crate::location::LayoutReference;
 use crate::model::index::ListFormat;
 use crate::model::spec::{ATTESTATIONS_POLICIES, AttestationsPolicy, LIST_FORMATS};
@@ -60,7 +60,7 @@ impl SourceFilterFlags {
         SourceFilter {
             platforms: self.platforms.clone(),
             attestations: self.attestations.unwrap_or_default(),
-            attestation_referrers: self.attestations == Some(AttestationsPolicy::Keep),
+            search_attestation_referrers: self.attestations == Some(AttestationsPolicy::Keep),
         }
     }
 }
@@ -76,10 +76,10 @@ pub struct ImageSourceFlags {
     pub build_outputs: BuildOutputFlags,
     /// Only use these bake targets, names or ids from the --from files
     #[arg(long = "target", value_name = "stringArray", value_parser = values::non_empty_text)]
-    pub targets: Vec<String>,
+    pub build_targets: Vec<String>,
     /// Which parts of an index are used.
     #[command(flatten)]
-    pub sources: SourceFilterFlags,
+    pub source_filter: SourceFilterFlags,
 }
 
 /// Files that builds wrote, which name images.
@@ -188,7 +188,7 @@ pub struct PublishFlags {
     #[arg(long = "referrer-type", value_name = "strings", value_parser = values::artifact_type)]
     pub referrer_types: Vec<String>,
     /// Write the list and all that it names into this OCI layout, and send nothing to its registry
-    #[arg(long, value_name = "string", value_parser = values::layout)]
+    #[arg(long, value_name = "string", value_parser = values::output_layout)]
     pub to: Option<LayoutReference>,
     /// Check everything and show what would be sent, but send nothing
     #[arg(long)]
@@ -230,7 +230,7 @@ impl PublishFlags {
 
     /// What the list must have.
     pub(crate) fn requirements(&self, origin: SpecOrigin) -> Requirements<'_> {
-        Requirements { require: &self.require, exact: self.exact, strict: self.strict, origin }
+        Requirements { require: &self.require, exact: self.exact, reject_duplicates: self.strict, origin }
     }
 
     /// What the command is going to do in the repositories of the list.

@@ -14,7 +14,7 @@ pub(super) fn fields(value: &str) -> Result<Vec<String>, String> {
 /// line break separates values too, so that the output of a build tool can be passed on. Quotes protect their content.
 ///
 /// The error is Go's text, with its column in the text without those blanks.
-pub(super) fn trimmed_fields(value: &str) -> Result<Vec<String>, String> {
+pub(super) fn trimmed_fields_and_lines(value: &str) -> Result<Vec<String>, String> {
     let mut lines: Vec<&str> = Vec::new();
     for part in split_outside_quotes(value, ',') {
         let before = lines.len();
@@ -84,13 +84,13 @@ impl CsvReader {
     }
 
     /// Reads a field without quotes. Returns the field, and the text after its comma if there was one.
-    fn read_bare(&self, start: usize, line: &str, column: &mut usize) -> Result<(String, Option<String>), String> {
+    fn read_bare(&self, start_line: usize, line: &str, column: &mut usize) -> Result<(String, Option<String>), String> {
         let (field, rest) = match line.split_once(',') {
             Some((field, rest)) => (field, Some(rest.to_owned())),
             None => (line.strip_suffix('\n').unwrap_or(line), None),
         };
         if let Some(at) = field.find('"') {
-            return Err(self.error(start, *column + at, BARE_QUOTE));
+            return Err(self.error(start_line, *column + at, BARE_QUOTE));
         }
         *column += field.len() + 1;
         Ok((field.to_owned(), rest))
@@ -99,7 +99,7 @@ impl CsvReader {
     /// Reads a quoted field after its first quote. Returns the field, and the text after its comma if there was one.
     fn read_quoted(
         &mut self,
-        start: usize,
+        start_line: usize,
         mut line: String,
         column: &mut usize,
     ) -> Result<(String, Option<String>), String> {
@@ -111,7 +111,7 @@ impl CsvReader {
                 *column += line.len();
                 match self.next_line() {
                     Some(next) => (line, *column) = (next, 1),
-                    None => return Err(self.error(start, *column, MISPLACED_QUOTE)),
+                    None => return Err(self.error(start_line, *column, MISPLACED_QUOTE)),
                 }
                 continue;
             };
@@ -127,14 +127,14 @@ impl CsvReader {
             } else if rest.is_empty() || rest == "\n" {
                 return Ok((field, None));
             } else {
-                return Err(self.error(start, *column - 1, MISPLACED_QUOTE));
+                return Err(self.error(start_line, *column - 1, MISPLACED_QUOTE));
             }
         }
     }
 
-    fn error(&self, start: usize, column: usize, message: &str) -> String {
+    fn error(&self, start_line: usize, column: usize, message: &str) -> String {
         let line = self.line_number;
-        let record_start = if start == line { String::new() } else { format!("record on line {start}; ") };
+        let record_start = if start_line == line { String::new() } else { format!("record on line {start_line}; ") };
         format!("{record_start}parse error on line {line}, column {column}: {message}")
     }
 }
@@ -181,10 +181,10 @@ mod tests {
             ("\"a\"\"b\", c d", &["a\"b", "c d"]),
         ];
         for (value, expected) in cases {
-            assert_eq!(trimmed_fields(value).unwrap(), expected, "{value:?}");
+            assert_eq!(trimmed_fields_and_lines(value).unwrap(), expected, "{value:?}");
         }
         let bare = "parse error on line 1, column 2: bare \" in non-quoted-field";
-        assert_eq!(trimmed_fields("a\"b"), Err(bare.to_owned()));
+        assert_eq!(trimmed_fields_and_lines("a\"b"), Err(bare.to_owned()));
     }
 
     #[test]

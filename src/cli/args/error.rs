@@ -28,22 +28,22 @@ pub enum ArgsErrorKind {
     #[error(transparent)]
     Flag(#[from] FlagError),
     /// Too few or too many arguments.
-    #[error("{program}: '{path}' {count}")]
+    #[error("{first_word}: '{path}' {count}")]
     ArgumentCount {
         /// The first word of the program's name: `docker`.
-        program: String,
+        first_word: String,
         /// The command as it was called.
         path: String,
         /// The number of arguments that the command takes.
         count: ArgumentCount,
     },
     /// The first word is not a command.
-    #[error("{program}: unknown command: {name} {word}")]
+    #[error("{first_word}: unknown command: {program_name} {word}")]
     UnknownCommand {
         /// The first word of the program's name.
-        program: String,
+        first_word: String,
         /// The program's name: `docker manifest`.
-        name: String,
+        program_name: String,
         /// The word that was typed.
         word: String,
     },
@@ -69,7 +69,7 @@ pub enum Suggestion {
         /// The commands that have it, sorted.
         verbs: Vec<String>,
         /// It was typed before the command and belongs after one of these.
-        before_verb: bool,
+        before_command: bool,
     },
 }
 
@@ -149,16 +149,16 @@ impl fmt::Display for ArgumentCount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ArgumentCount { min, max } = *self;
         match max {
-            None => write!(f, "requires at least {min} {}", plural(min)),
+            None => write!(f, "requires at least {min} {}", argument_noun(min)),
             Some(0) => f.write_str("accepts no arguments"),
-            Some(max) if min == max => write!(f, "requires {max} {}", plural(max)),
-            Some(max) if min == 0 => write!(f, "requires at most {max} {}", plural(max)),
-            Some(max) => write!(f, "requires at least {min} and at most {max} {}", plural(max)),
+            Some(max) if min == max => write!(f, "requires {max} {}", argument_noun(max)),
+            Some(max) if min == 0 => write!(f, "requires at most {max} {}", argument_noun(max)),
+            Some(max) => write!(f, "requires at least {min} and at most {max} {}", argument_noun(max)),
         }
     }
 }
 
-fn plural(count: usize) -> &'static str {
+fn argument_noun(count: usize) -> &'static str {
     if count == 1 { "argument" } else { "arguments" }
 }
 

@@ -52,7 +52,7 @@ const EXCLUSIVE_FLAGS: &[(&str, &str)] = &[
 ];
 
 /// Pairs of a flag and one that it needs. A flag of several pairs needs all of them.
-const FLAG_REQUIREMENTS: &[(&str, &str)] = &[
+const NEEDED_FLAGS: &[(&str, &str)] = &[
     ("username", "password-stdin"),
     ("password-stdin", "username"),
     ("exact", "require"),
@@ -84,7 +84,7 @@ const POSITIONALS_REPLACED_BY_FLAGS: &[(&str, &str, &[&str])] = &[
 ];
 
 /// Flags of `add` that have an effect only if the list is published.
-const ADD_PUBLISHING_FLAGS: &[&str] = &[
+const ADD_FLAGS_THAT_NEED_IF_COMPLETE: &[&str] = &[
     "type",
     "tag",
     "verify",
@@ -100,13 +100,13 @@ const ADD_PUBLISHING_FLAGS: &[&str] = &[
 ];
 
 /// Flags that state what a published list must have, and how the result is printed.
-const REQUIREMENT_FLAGS: &[&str] = &["require", "exact", "strict", "format"];
+const REQUIREMENT_AND_FORMAT_FLAGS: &[&str] = &["require", "exact", "strict", "format"];
 
 /// Flags for the list itself. They apply neither to an entry nor to a shared draft.
-const LIST_MEMBER_FLAGS: &[&str] = &["subject", "unset-subject", "prefer-index"];
+const LIST_ONLY_FLAGS: &[&str] = &["subject", "unset-subject", "prefer-index"];
 
 /// Flags of `inspect` that look in a registry, and not in local drafts.
-const REGISTRY_LOOKUP_FLAGS: &[&str] = &["shared", "remote", "check", "referrers"];
+const INSPECT_REGISTRY_FLAGS: &[&str] = &["shared", "remote", "check", "referrers"];
 
 /// Flags for requests. `ls` and `prune` need them only for a shared draft.
 const REGISTRY_FLAGS: &[&str] = &["insecure", "jobs", "retries", "username", "password-stdin"];
@@ -127,7 +127,7 @@ const CHANGE_PUSH_FLAGS: &[&str] =
     &["require", "strict", "format", "insecure", "jobs", "retries", "username", "password-stdin"];
 
 /// Flags of publishing.
-const PUBLISH_FLAGS: &[&str] = &[
+const PUBLISH_ONLY_FLAGS: &[&str] = &[
     "type",
     "tag",
     "by-digest",
@@ -177,7 +177,7 @@ pub(super) fn check_flags(verb: &Command, scanned: &Scanned) -> Result<(), FlagE
     // For `apply` the requirements may be in the file.
     let is_elsewhere = |flag: &str| flag == "exact" && verb.get_name() == "apply" && is_on("file");
     let lacks = |(flag, needed): &&(&str, &str)| is_on(flag) && !is_on(needed) && !is_elsewhere(flag);
-    if let Some((flag, needed)) = FLAG_REQUIREMENTS.iter().find(lacks) {
+    if let Some((flag, needed)) = NEEDED_FLAGS.iter().find(lacks) {
         return Err(FlagError::Needs { flag: dashed(flag), needed: dashed(needed) });
     }
     if let Some((_, flags)) = FLAGS_THAT_NEED_PUSH
@@ -187,8 +187,8 @@ pub(super) fn check_flags(verb: &Command, scanned: &Scanned) -> Result<(), FlagE
     {
         // A subject is requested.
         let is_needed = |flag: &&&str| is_on("subject") && REGISTRY_FLAGS.contains(flag);
-        let mut of_push = PUBLISH_FLAGS.iter().chain(*flags).filter(|flag| !is_needed(flag));
-        let format = || has_format_of_published_lists(scanned).then_some(&"format");
+        let mut of_push = PUBLISH_ONLY_FLAGS.iter().chain(*flags).filter(|flag| !is_needed(flag));
+        let format = || has_publish_only_format(scanned).then_some(&"format");
         if let Some(flag) = of_push.find(|flag| is_on(flag)).or_else(format) {
             return Err(FlagError::Needs { flag: dashed(flag), needed: dashed("push") });
         }
@@ -211,7 +211,7 @@ fn check_values(scanned: &Scanned) -> Result<(), FlagError> {
     }
     let [digest, metadata] = ["digest-file", "metadata-file"].map(|flag| scanned.values(flag).last());
     if let (Some(digest), Some(metadata)) = (digest, metadata)
-        && is_same_path(Path::new(digest), Path::new(metadata))
+        && would_overwrite(Path::new(digest), Path::new(metadata))
     {
         let (first, second) = (format!("--digest-file {digest}"), format!("--metadata-file {metadata}"));
         return Err(FlagError::Conflict { first, second });
@@ -221,7 +221,7 @@ fn check_values(scanned: &Scanned) -> Result<(), FlagError> {
 
 /// Whether two paths name the same file, so that the second result would replace the first. A device or a pipe, such as
 /// `/dev/stdout`, takes both.
-fn is_same_path(first: &Path, second: &Path) -> bool {
+fn would_overwrite(first: &Path, second: &Path) -> bool {
     let parts = |path: &Path| -> Vec<_> {
         let parts = path.components().filter(|part| *part != Component::CurDir);
         parts.map(|part| part.as_os_str().to_owned()).collect()
@@ -231,7 +231,7 @@ fn is_same_path(first: &Path, second: &Path) -> bool {
 }
 
 /// Whether `--format` has a value that only a published list can have.
-fn has_format_of_published_lists(scanned: &Scanned) -> bool {
+fn has_publish_only_format(scanned: &Scanned) -> bool {
     scanned.values("format").last().is_some_and(|format| format != "json")
 }
 
@@ -255,17 +255,17 @@ fn check_verb(verb: &Command, scanned: &Scanned) -> Result<(), FlagError> {
             needs("artifact-title", "artifact")
         }
         "add" if is_on("purge") && !is_on("if-complete") => needs("purge", "if-complete"),
-        "add" if is_on("shared") && !is_on("if-complete") && first_on(ADD_PUBLISHING_FLAGS).is_some() => {
-            needs(first_on(ADD_PUBLISHING_FLAGS).unwrap_or_default(), "if-complete")
+        "add" if is_on("shared") && !is_on("if-complete") && first_on(ADD_FLAGS_THAT_NEED_IF_COMPLETE).is_some() => {
+            needs(first_on(ADD_FLAGS_THAT_NEED_IF_COMPLETE).unwrap_or_default(), "if-complete")
         }
-        "add" if is_on("shared") && !is_on("if-complete") && has_format_of_published_lists(scanned) => {
+        "add" if is_on("shared") && !is_on("if-complete") && has_publish_only_format(scanned) => {
             let value = scanned.value("format").unwrap_or_default();
             needs(&format!("format {value}"), "if-complete")
         }
         "inspect" if is_on("require") && !is_on("shared") => needs("require", "shared"),
         // An image within a list is looked up in drafts only.
-        "inspect" if scanned.positionals.len() > 1 && first_on(REGISTRY_LOOKUP_FLAGS).is_some() => {
-            conflict(dashed(first_on(REGISTRY_LOOKUP_FLAGS).unwrap_or_default()), positional("list"))
+        "inspect" if scanned.positionals.len() > 1 && first_on(INSPECT_REGISTRY_FLAGS).is_some() => {
+            conflict(dashed(first_on(INSPECT_REGISTRY_FLAGS).unwrap_or_default()), positional("list"))
         }
         "ls" | "prune" if is_on("shared") == scanned.positionals.is_empty() => {
             let name = if verb.get_name() == "ls" { positional("list") } else { positional("repository") };
@@ -273,8 +273,10 @@ fn check_verb(verb: &Command, scanned: &Scanned) -> Result<(), FlagError> {
             Err(FlagError::Needs { flag, needed })
         }
         "prune" if is_on("all") && !is_on("shared") => needs("all", "shared"),
-        "remove" if is_on("shared") && first_on(PUBLISH_FLAGS).or(first_on(REQUIREMENT_FLAGS)).is_some() => {
-            needs(first_on(PUBLISH_FLAGS).or(first_on(REQUIREMENT_FLAGS)).unwrap_or_default(), "push")
+        "remove"
+            if is_on("shared") && first_on(PUBLISH_ONLY_FLAGS).or(first_on(REQUIREMENT_AND_FORMAT_FLAGS)).is_some() =>
+        {
+            needs(first_on(PUBLISH_ONLY_FLAGS).or(first_on(REQUIREMENT_AND_FORMAT_FLAGS)).unwrap_or_default(), "push")
         }
         "ls" | "prune" if !is_on("shared") && first_on(REGISTRY_FLAGS).is_some() => {
             needs(first_on(REGISTRY_FLAGS).unwrap_or_default(), "shared")
@@ -292,15 +294,15 @@ fn check_verb(verb: &Command, scanned: &Scanned) -> Result<(), FlagError> {
         }
         "rm" if is_on("all") && !scanned.positionals.is_empty() => conflict(dashed("all"), positional("lists")),
         "inspect" if is_on("referrers") && is_on("shared") => conflict(dashed("referrers"), dashed("shared")),
-        "push" if is_on("shared") && first_on(LIST_MEMBER_FLAGS).or(first_on(&["annotation"])).is_some() => {
-            conflict(dashed("shared"), dashed(first_on(LIST_MEMBER_FLAGS).unwrap_or("annotation")))
+        "push" if is_on("shared") && first_on(LIST_ONLY_FLAGS).or(first_on(&["annotation"])).is_some() => {
+            conflict(dashed("shared"), dashed(first_on(LIST_ONLY_FLAGS).unwrap_or("annotation")))
         }
-        "annotate" if scanned.positionals.len() > 1 && first_on(LIST_MEMBER_FLAGS).is_some() => {
-            conflict(dashed(first_on(LIST_MEMBER_FLAGS).unwrap_or_default()), positional("image"))
+        "annotate" if scanned.positionals.len() > 1 && first_on(LIST_ONLY_FLAGS).is_some() => {
+            conflict(dashed(first_on(LIST_ONLY_FLAGS).unwrap_or_default()), positional("image"))
         }
-        "annotate" | "add" if scanned.positionals.len() > 1 && list_annotation(scanned).is_some() => {
+        "annotate" | "add" if scanned.positionals.len() > 1 && prefixed_annotation(scanned).is_some() => {
             let name = if verb.get_name() == "add" { positional("images") } else { positional("image") };
-            conflict(format!("--annotation {}", list_annotation(scanned).unwrap_or_default()), name)
+            conflict(format!("--annotation {}", prefixed_annotation(scanned).unwrap_or_default()), name)
         }
         "annotate" if scanned.positionals.len() < 2 => match PLATFORM_FLAGS.iter().find(|flag| is_on(flag)) {
             Some(flag) => Err(FlagError::Needs { flag: dashed(flag), needed: positional("image") }),
@@ -327,6 +329,6 @@ fn dashed(flag: &str) -> String {
 }
 
 /// An annotation that names the list or its descriptors.
-fn list_annotation(scanned: &Scanned) -> Option<&str> {
+fn prefixed_annotation(scanned: &Scanned) -> Option<&str> {
     scanned.values("annotation").iter().map(String::as_str).find(|typed| AnnotationArg::has_type_prefix(typed))
 }

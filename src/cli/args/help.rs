@@ -9,7 +9,7 @@ use super::error::{ArgsError, ArgsErrorKind, ArgumentCount, FlagError};
 use super::{CliRequest, examples, flag_rules, help_lists, pflag, suggestion};
 
 /// Commands whose usage line in docker lacks `[OPTIONS]` although they have options.
-const WITHOUT_OPTIONS: [&str; 2] = ["create", "rm"];
+const USAGE_WITHOUT_OPTIONS: [&str; 2] = ["create", "rm"];
 
 /// Cobra's minimum width of the column of commands.
 const NAME_COLUMN_MIN: usize = 11;
@@ -48,7 +48,7 @@ impl Program<'_> {
     pub(super) fn usage(&self, verb: Option<&Command>) -> String {
         let Some(verb) = verb else { return format!("{} COMMAND", self.name) };
         let mut usage = self.command_path(Some(verb));
-        if options(verb).next().is_some() && !WITHOUT_OPTIONS.contains(&verb.get_name()) {
+        if options(verb).next().is_some() && !USAGE_WITHOUT_OPTIONS.contains(&verb.get_name()) {
             usage.push_str(" [OPTIONS]");
         }
         usage.push_str(&usage_positionals(verb, |positional| flag_rules::is_required(verb, positional)));
@@ -64,13 +64,13 @@ impl Program<'_> {
 
     pub(super) fn count_error(&self, verb: &Command, count: ArgumentCount) -> ArgsError {
         let kind =
-            ArgsErrorKind::ArgumentCount { program: self.first_word(), path: self.command_path(Some(verb)), count };
+            ArgsErrorKind::ArgumentCount { first_word: self.first_word(), path: self.command_path(Some(verb)), count };
         self.error(Some(verb), kind)
     }
 
     pub(super) fn unknown_command(&self, word: &str) -> ArgsError {
-        let (program, name) = (self.first_word(), self.name.to_owned());
-        self.error(None, ArgsErrorKind::UnknownCommand { program, name, word: word.to_owned() })
+        let (first_word, program_name) = (self.first_word(), self.name.to_owned());
+        self.error(None, ArgsErrorKind::UnknownCommand { first_word, program_name, word: word.to_owned() })
     }
 
     /// `help [VERB]`.
@@ -79,7 +79,7 @@ impl Program<'_> {
         let topic: Vec<&String> = topic.iter().filter(|word| *word != "--help" && *word != "-h").collect();
         let verb = topic.first().and_then(|word| self.root.find_subcommand(word));
         let text = match (verb, topic.as_slice()) {
-            (_, []) => self.overview(),
+            (_, []) => self.program_help(),
             (Some(verb), [_]) => self.command_help(verb),
             (verb, [first, rest @ ..]) => {
                 let word = if verb.is_some() { rest.first().unwrap_or(first) } else { first };
@@ -104,7 +104,7 @@ impl Program<'_> {
     }
 
     /// The help of the program.
-    pub(super) fn overview(&self) -> String {
+    pub(super) fn program_help(&self) -> String {
         let mut text = format!("Usage:  {} COMMAND\n\n{OVERVIEW}\n", self.name);
         let width = self.root.get_subcommands().map(|verb| verb.get_name().len()).fold(NAME_COLUMN_MIN, usize::max);
         for (group, verbs) in groups(self.root) {

@@ -106,7 +106,7 @@ pub fn last_color(words: &[String]) -> Option<ColorChoice> {
 /// # Errors
 /// A command line that cannot be run, in docker's words.
 pub fn parse(name: &str, words: &[String]) -> Result<CliRequest, ArgsError> {
-    let root = clap_command::clap_command_for(words);
+    let root = clap_command::clap_command_for_words(words);
     let program = help::Program { name, root: &root, is_single_command: false };
     if words == ["--version"] {
         let command = Box::new(Command::Version(Version::default()));
@@ -121,7 +121,7 @@ pub fn parse(name: &str, words: &[String]) -> Result<CliRequest, ArgsError> {
 /// As [`parse`].
 pub fn mquery(words: &[String]) -> Result<CliRequest, ArgsError> {
     let words: Vec<String> = std::iter::once("platforms".to_owned()).chain(words.iter().cloned()).collect();
-    let root = clap_command::clap_command_for(&words);
+    let root = clap_command::clap_command_for_words(&words);
     let program = help::Program { name: "mquery", root: &root, is_single_command: true };
     parse_command(&program, &words)
 }
@@ -129,7 +129,7 @@ pub fn mquery(words: &[String]) -> Result<CliRequest, ArgsError> {
 fn parse_command(program: &help::Program<'_>, words: &[String]) -> Result<CliRequest, ArgsError> {
     let root = program.root;
     let (verb, rest, wants_help) = match pflag::find_command(root, words).map_err(ArgsError::without_usage)? {
-        pflag::CommandMatch::Verb { verb, rest, wants_help } => (verb, rest, wants_help),
+        pflag::CommandMatch::Command { verb, rest, wants_help_before_verb } => (verb, rest, wants_help_before_verb),
         pflag::CommandMatch::Help(topic) => return program.help_topic(topic),
         pflag::CommandMatch::NoCommand => return without_command(program, words),
     };
@@ -168,9 +168,9 @@ fn with_globals(verb: &clap::Command) -> clap::Command {
 fn without_command(program: &help::Program<'_>, words: &[String]) -> Result<CliRequest, ArgsError> {
     let scanned = pflag::scan(program.root, words, false).map_err(|flag| program.error(None, flag))?;
     match scanned.positionals.first() {
-        _ if scanned.wants_help => Ok(CliRequest::Help { text: program.overview(), requested: true }),
+        _ if scanned.wants_help => Ok(CliRequest::Help { text: program.program_help(), requested: true }),
         Some(word) => Err(program.unknown_command(word)),
-        None => Ok(CliRequest::Help { text: program.overview(), requested: false }),
+        None => Ok(CliRequest::Help { text: program.program_help(), requested: false }),
     }
 }
 

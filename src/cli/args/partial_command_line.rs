@@ -8,7 +8,7 @@ use super::pflag::{self, CommandMatch, FlagKind};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cursor {
     /// At the command.
-    Verb,
+    Command,
     /// After a word that is not a command: nothing can be completed.
     AfterUnknownCommand,
     /// In a flag's name, after `-` or `--`.
@@ -40,8 +40,8 @@ impl PartialCommandLine {
     }
 
     /// Whether a flag was set before the cursor.
-    pub fn is_set(&self, flag: &str) -> bool {
-        self.scanned.is_set(flag)
+    pub fn is_changed(&self, flag: &str) -> bool {
+        self.scanned.is_changed(flag)
     }
 }
 
@@ -52,14 +52,14 @@ impl PartialCommandLine {
 pub fn parse_partial(before: &[String], current: &str) -> Result<PartialCommandLine, FlagError> {
     let root = clap_command();
     let (verb, rest) = match pflag::find_command(&root, before)? {
-        CommandMatch::Verb { verb, rest, .. } => (verb, rest),
-        CommandMatch::Help([]) => return Ok(at_cursor(None, Cursor::Verb, current)),
+        CommandMatch::Command { verb, rest, .. } => (verb, rest),
+        CommandMatch::Help([]) => return Ok(at_cursor(None, Cursor::Command, current)),
         CommandMatch::Help(_) => return Ok(at_cursor(None, Cursor::AfterUnknownCommand, current)),
         CommandMatch::NoCommand => {
             let no_positionals = pflag::scan(&root, before, false)?.positionals.is_empty();
             let cursor = match current {
                 _ if current.starts_with('-') => Cursor::FlagName,
-                _ if no_positionals => Cursor::Verb,
+                _ if no_positionals => Cursor::Command,
                 _ => Cursor::AfterUnknownCommand,
             };
             return Ok(at_cursor(None, cursor, current));
@@ -72,7 +72,7 @@ pub fn parse_partial(before: &[String], current: &str) -> Result<PartialCommandL
         Err(FlagError::NeedsValue(_) | FlagError::ShortNeedsValue { .. }) => {
             let (last, done) = rest.split_last().map_or(("", rest), |(last, done)| (last.as_str(), done));
             partial.scanned = pflag::scan(verb, done, false)?;
-            partial.cursor = Cursor::FlagValue(flag_named(verb, last).unwrap_or_default());
+            partial.cursor = Cursor::FlagValue(value_flag_name(verb, last).unwrap_or_default());
         }
         Err(error) => return Err(error),
     }
@@ -81,7 +81,7 @@ pub fn parse_partial(before: &[String], current: &str) -> Result<PartialCommandL
     if partial.cursor == Cursor::Positional && !flags_ended && current.starts_with('-') {
         partial.cursor = Cursor::FlagName;
         if let Some((flag, value)) = current.split_once('=') {
-            partial.cursor = Cursor::FlagValue(flag_named(verb, flag).unwrap_or_default());
+            partial.cursor = Cursor::FlagValue(value_flag_name(verb, flag).unwrap_or_default());
             partial.typed = value.to_owned();
         }
     }
@@ -94,7 +94,7 @@ fn at_cursor(verb: Option<clap::Command>, cursor: Cursor, typed: &str) -> Partia
 }
 
 /// The long name of the flag with a value that `--name`, `-n` or the last letter of a cluster stands for.
-fn flag_named(verb: &clap::Command, typed: &str) -> Option<String> {
+fn value_flag_name(verb: &clap::Command, typed: &str) -> Option<String> {
     let flag = match typed.strip_prefix("--") {
         Some(long) => verb.get_arguments().find(|flag| flag.get_long() == Some(long))?,
         None => {

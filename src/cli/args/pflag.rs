@@ -63,12 +63,12 @@ enum Setting {
 /// The result of the search for the command, as cobra's traversal has it.
 pub(super) enum CommandMatch<'a> {
     /// A command was found.
-    Verb {
+    Command {
         verb: &'a clap::Command,
         /// The arguments after the command.
         rest: &'a [String],
         /// Whether `--help` stood before it.
-        wants_help: bool,
+        wants_help_before_verb: bool,
     },
     /// `help`, with the words after it.
     Help(&'a [String]),
@@ -95,8 +95,8 @@ pub(super) fn find_command<'a>(root: &'a clap::Command, words: &'a [String]) -> 
             return Ok(CommandMatch::Help(rest));
         } else {
             let Some(verb) = root.find_subcommand(word) else { return Ok(CommandMatch::NoCommand) };
-            let wants_help = scan(root, before, false)?.wants_help;
-            return Ok(CommandMatch::Verb { verb, rest, wants_help });
+            let wants_help_before_verb = scan(root, before, false)?.wants_help;
+            return Ok(CommandMatch::Command { verb, rest, wants_help_before_verb });
         }
     }
     Ok(CommandMatch::NoCommand)
@@ -283,7 +283,7 @@ impl Scanned {
     }
 
     /// Whether a flag was set to any value.
-    pub(super) fn is_set(&self, name: &str) -> bool {
+    pub(super) fn is_changed(&self, name: &str) -> bool {
         self.flags.iter().any(|(set, _)| set == name)
     }
 }
@@ -291,7 +291,8 @@ impl Scanned {
 /// The values of a list flag. For a list that must not be empty, no value becomes one empty value, which its parser
 /// refuses.
 fn list_values(name: &str, value: &str) -> Result<Vec<String>, String> {
-    let values = if UNTRIMMED_LISTS.contains(&name) { csv::fields(value)? } else { csv::trimmed_fields(value)? };
+    let values =
+        if UNTRIMMED_LISTS.contains(&name) { csv::fields(value)? } else { csv::trimmed_fields_and_lines(value)? };
     let is_refused = values.is_empty() && NEVER_EMPTY_LISTS.contains(&name);
     Ok(if is_refused { vec![String::new()] } else { values })
 }

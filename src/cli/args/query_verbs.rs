@@ -90,7 +90,7 @@ pub struct Exists {
 pub struct Export {
     /// The list to write; also one in an OCI layout
     #[arg(value_name = "MANIFEST_LIST", value_parser = LocationArg::from_clap)]
-    pub image: LocationArg,
+    pub list: LocationArg,
     /// Only look in local manifest lists
     #[arg(long)]
     pub local: bool,

@@ -26,9 +26,9 @@ pub struct SharedPublishFlags {
     #[arg(long)]
     pub if_complete: bool,
     /// Use only entries of this attempt of the run, or of a later one
-    #[arg(long)]
-    pub fresh: bool,
+    #[arg(long = "fresh")]
+    pub since_this_attempt: bool,
     /// Refuse entries whose digests are not in this file
-    #[arg(long, value_name = "string", value_parser = values::non_empty_path)]
-    pub only_from: Option<PathBuf>,
+    #[arg(long = "only-from", value_name = "string", value_parser = values::non_empty_path)]
+    pub allowed_entries_file: Option<PathBuf>,
 }

@@ -58,5 +58,5 @@ fn other_commands_with(
     let mut verbs: Vec<String> =
         root.get_subcommands().filter(has_flag).map(|verb| verb.get_name().to_owned()).collect();
     verbs.sort_unstable();
-    (!verbs.is_empty()).then_some(Suggestion::FlagOfOtherCommands { flag, verbs, before_verb: verb.is_none() })
+    (!verbs.is_empty()).then_some(Suggestion::FlagOfOtherCommands { flag, verbs, before_command: verb.is_none() })
 }

@@ -70,7 +70,7 @@ impl LocationArg {
     }
 
     /// The image's name, or why the text is not a name.
-    pub(crate) fn name(&self) -> LocationResult {
+    pub(crate) fn location_result(&self) -> LocationResult {
         self.parsed.clone().map_err(|source| self.invalid(&source))
     }
 
@@ -220,7 +220,7 @@ pub(super) fn repository(typed: &str) -> Result<Repository, String> {
 }
 
 /// Reads the name of a layout to write.
-pub(super) fn layout(typed: &str) -> Result<LayoutReference, String> {
+pub(super) fn output_layout(typed: &str) -> Result<LayoutReference, String> {
     match LayoutReference::parse(typed) {
         Some(Ok(name)) if name.kind == LayoutKind::DockerArchive => {
             Err("an archive of docker save can only be read; write an oci-archive: instead".to_owned())

@@ -186,7 +186,7 @@ pub struct Copy {
     pub target: LocationArg,
     /// Which parts of an index are used.
     #[command(flatten)]
-    pub sources: SourceFilterFlags,
+    pub source_filter: SourceFilterFlags,
     /// Referrers to copy along: "keep" (signatures and attestations), "drop" or "all" (default "keep")
     #[arg(long, value_name = "string", value_parser = one_of(REFERRERS))]
     pub referrers: Option<ReferrersPolicy>,
@@ -234,7 +234,7 @@ pub struct Push {
     pub shared_publish: SharedPublishFlags,
     /// Wait until this entry (digest printed by add) is readable before deciding that entries are missing
     #[arg(long = "entry", value_name = "strings", value_parser = values::digest)]
-    pub entries: Vec<Digest>,
+    pub awaited_entries: Vec<Digest>,
     /// Members of the list itself.
     #[command(flatten)]
     pub list_flags: ListFlags,
@@ -284,8 +284,8 @@ pub struct Prune {
     #[command(flatten)]
     pub shared: SharedDraftFlags,
     /// Delete all entries of shared drafts, published or not
-    #[arg(long)]
-    pub all: bool,
+    #[arg(long = "all")]
+    pub includes_unpublished: bool,
     /// How requests are sent to registries, for shared drafts.
     #[command(flatten)]
     pub network: NetworkFlags,
@@ -312,13 +312,13 @@ pub struct Apply {
     pub build_outputs: BuildOutputFlags,
     /// Only use these bake targets, names or ids from the --from files
     #[arg(long = "from-target", value_name = "stringArray", value_parser = values::non_empty_text)]
-    pub from_targets: Vec<String>,
+    pub build_targets: Vec<String>,
     /// Leave out images that the registry does not have
     #[arg(long)]
     pub ignore_missing: bool,
     /// Also keep each list as a local manifest list
-    #[arg(long)]
-    pub draft: bool,
+    #[arg(long = "draft")]
+    pub stores_drafts: bool,
     /// Members of the lists themselves.
     #[command(flatten)]
     pub list_flags: ListFlags,

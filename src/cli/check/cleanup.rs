@@ -21,7 +21,7 @@ pub(crate) fn clean_up(prober: &Prober<'_>, results: &ProbeResults) -> Reasons {
     if prober.created().is_empty() {
         return reasons;
     }
-    prober.steps.begin("cleaning up");
+    prober.steps.begin_step("cleaning up");
     if let Err(error) = prober.delete_all(results, &mut reasons) {
         reasons.insert(error_message(&error));
     }
@@ -51,7 +51,7 @@ impl Prober<'_> {
 
     fn delete_manifests(&self, results: &ProbeResults, reasons: &mut Reasons) -> Result<(), RegistryError> {
         let before = self.created().clone();
-        for digests in before.by_deletion_rank().values().rev() {
+        for digests in before.by_deletion_priority().values().rev() {
             let delete = |digest: &Digest| self.delete_manifest(ManifestName::Digest(digest.clone()));
             self.delete_each(digests, delete, CreatedObjects::remove_manifest, reasons)?;
         }

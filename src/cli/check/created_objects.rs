@@ -12,7 +12,7 @@ use crate::reference::Repository;
 pub(crate) struct CreatedObjects {
     /// The tags, and the digests that they name.
     pub(crate) tags: BTreeMap<String, Digest>,
-    /// The manifests and their ranks.
+    /// The manifests and their priorities of deletion.
     pub(crate) manifests: BTreeMap<Digest, u8>,
     /// The blobs that were uploaded or mounted.
     pub(crate) blobs: BTreeSet<(Repository, Digest)>,
@@ -24,7 +24,7 @@ impl CreatedObjects {
         if let ManifestName::Tag(tag) = name {
             self.tags.insert(tag.clone(), manifest.digest.clone());
         }
-        self.manifests.insert(manifest.digest.clone(), manifest.deletion_rank);
+        self.manifests.insert(manifest.digest.clone(), manifest.deletion_priority);
     }
 
     /// Records a deleted manifest; its tags are gone with it.
@@ -38,12 +38,12 @@ impl CreatedObjects {
         self.tags.is_empty() && self.manifests.is_empty() && self.blobs.is_empty()
     }
 
-    /// The manifests by their ranks, the highest last.
-    pub(crate) fn by_deletion_rank(&self) -> BTreeMap<u8, Vec<Digest>> {
-        let mut ranks: BTreeMap<u8, Vec<Digest>> = BTreeMap::new();
-        for (digest, deletion_rank) in &self.manifests {
-            ranks.entry(*deletion_rank).or_default().push(digest.clone());
+    /// The manifests by their priorities of deletion, the highest last.
+    pub(crate) fn by_deletion_priority(&self) -> BTreeMap<u8, Vec<Digest>> {
+        let mut by_priority: BTreeMap<u8, Vec<Digest>> = BTreeMap::new();
+        for (digest, deletion_priority) in &self.manifests {
+            by_priority.entry(*deletion_priority).or_default().push(digest.clone());
         }
-        ranks
+        by_priority
     }
 }

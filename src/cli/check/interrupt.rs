@@ -30,7 +30,7 @@ impl Interrupt {
         docker_interrupts.set(move || {
             // A signal has reported it already.
             if !flag.swap(true, Ordering::SeqCst) {
-                output.note(INTERRUPT_NOTE);
+                output.message(INTERRUPT_NOTE);
             }
         });
         Interrupt {
@@ -73,7 +73,7 @@ fn handle_signals(
     let (handle, streams) = (signals.handle(), Arc::clone(streams));
     std::thread::Builder::new().name("interrupt".to_owned()).spawn(move || {
         if signals.forever().next().is_some() {
-            streams.note(INTERRUPT_NOTE);
+            streams.message(INTERRUPT_NOTE);
         }
     })?;
     Ok(handle)

@@ -22,7 +22,7 @@ use std::sync::Mutex;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::cli::args::{Check as CheckFlags, RowsFormat};
+use crate::cli::args::{Check, RowsFormat};
 use crate::cli::context::Context;
 use crate::cli::output::{StepProgress, Table};
 use crate::core::error::CommandError;
@@ -31,18 +31,18 @@ use crate::reference::Repository;
 use cleanup::{Reasons, clean_up};
 use created_objects::CreatedObjects;
 use interrupt::{EXIT_INTERRUPTED, Interrupt};
-use probes::{PROBE_COUNT, Prober};
+use probes::{Prober, ROUND_PROBE_COUNT};
 use result::{Probe, ProbeResult, ProbeResults};
 use samples::Samples;
 use target::TargetRepositories;
 
 /// Returns the exit code of a success: 0, or that of an interrupted program.
-pub(crate) fn run(context: &Context, args: &CheckFlags) -> Result<u8, CommandError> {
+pub(crate) fn run(context: &Context, args: &Check) -> Result<u8, CommandError> {
     let target = &TargetRepositories::parse(&args.target)?;
-    let registry = &context.registry(&args.network, target.main())?;
+    let registry = &context.registry_client(&args.network, target.main())?;
     let samples = &Samples::new(&random_name_prefix())?;
     let interrupt = &Interrupt::listen(&context.streams, &context.docker_interrupts);
-    let steps = StepProgress::new(&context.streams, PROBE_COUNT);
+    let steps = StepProgress::new(&context.streams, ROUND_PROBE_COUNT);
     let (clock, created) = (&*context.clock, Mutex::default());
     let prober = Prober { registry, target, samples, interrupt, steps: &steps, clock, created };
     let mut results = ProbeResults::default();
@@ -57,7 +57,7 @@ pub(crate) fn run(context: &Context, args: &CheckFlags) -> Result<u8, CommandErr
         Ok(()) if !was_stopped => {
             let report = json!({
                 "repository": target.main().to_string(),
-                "mountRepository": target.mount().to_string(),
+                "mountRepository": target.mount_target().to_string(),
                 "publishable": publishable,
                 "checks": results.iter().map(|(probe, result)| CheckRow { check: probe, result }).collect::<Vec<_>>(),
                 "left": remaining_objects(&remaining, &reasons),
@@ -68,7 +68,7 @@ pub(crate) fn run(context: &Context, args: &CheckFlags) -> Result<u8, CommandErr
         outcome => outcome.map_err(CommandError::from),
     };
     if let Some(note) = remaining_note(&remaining, &reasons, args.keep, target) {
-        context.streams.note(note);
+        context.streams.message(note);
     }
     if was_stopped {
         return Ok(EXIT_INTERRUPTED);
@@ -101,7 +101,7 @@ fn remaining_note(
         |own: &Repository| counted(remaining.blobs.iter().filter(|(repository, _)| repository == own).count(), "blob");
     let main = [tags, counted(remaining.manifests.len(), "manifest"), blobs(target.main())];
     let main = join(main.into_iter().flatten().collect(), ", ");
-    let parts = [(target.main(), main), (target.mount(), blobs(target.mount()))];
+    let parts = [(target.main(), main), (target.mount_target(), blobs(target.mount_target()))];
     let parts = parts.into_iter().filter_map(|(repository, objects)| Some(format!("in {repository}: {}", objects?)));
     let verb = if is_kept { "kept" } else { "left" };
     let reason = join(reasons.iter().cloned().collect(), "; ").map_or(String::new(), |reasons| format!(" ({reasons})"));
@@ -131,5 +131,5 @@ fn print_table(context: &Context, results: &ProbeResults) -> Result<(), CommandE
     for (probe, result) in results.iter() {
         table.row([probe.title(), result.title(), result.remark().unwrap_or_default()]);
     }
-    Ok(context.streams.data(context.streams.fit_table(table).to_string().as_bytes())?)
+    Ok(context.streams.data(context.streams.table_for_stdout(table).to_string().as_bytes())?)
 }

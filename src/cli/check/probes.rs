@@ -48,10 +48,10 @@ const ROUNDS: [&[Probe]; 6] = [
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 
 /// A probe that has waited this long stops waiting.
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
+const TOTAL_WAIT_MAX: Duration = Duration::from_secs(5);
 
-/// The number of probes.
-pub(crate) const PROBE_COUNT: usize = 17;
+/// The number of probes in [`ROUNDS`], which the upload is not in.
+pub(crate) const ROUND_PROBE_COUNT: usize = 17;
 
 /// Runs probes against a registry.
 pub(crate) struct Prober<'a> {
@@ -96,11 +96,11 @@ impl Prober<'_> {
                         _ if self.interrupt.was_received() => Ok(ProbeResult::NotTried("interrupted".to_owned())),
                         Some(reason) => Ok(ProbeResult::NotTried(reason)),
                         None => {
-                            self.steps.begin(probe.title());
+                            self.steps.begin_step(probe.title());
                             failure_as_result(self.run_probe(*probe, earlier_results))
                         }
                     };
-                    self.steps.finish();
+                    self.steps.finish_step();
                     result
                 };
                 tasks::run_parallel(self.registry.jobs(), round, work).map_err(first_error)?
@@ -113,10 +113,10 @@ impl Prober<'_> {
     /// Uploads all blobs, the first one alone: it determines the registry's protocol and login, and if it fails the
     /// others would fail alike.
     fn upload(&self) -> Result<(), RegistryError> {
-        self.steps.begin(Probe::Upload.title());
+        self.steps.begin_step(Probe::Upload.title());
         let target = self.target.main();
-        self.registry.announce_access(target, Access::PullPush);
-        self.registry.announce_parallel_requests(
+        self.registry.expect_access(target, Access::PullPush);
+        self.registry.expect_parallel_requests(
             target,
             ExpectedConnections::reads(self.samples.blobs.len().min(self.registry.jobs().get())),
         );
@@ -142,14 +142,14 @@ impl Prober<'_> {
             Probe::DockerList => self.publish_sample("docker", &samples.docker.list),
             Probe::OciIndex => self.publish_sample("oci", &samples.oci.list),
             Probe::Mount => self.mount(),
-            Probe::ByDigest => self.publish_by_digest(&self.samples_in_accepted_format(results).list_by_digest),
+            Probe::ByDigest => self.publish_by_digest(&self.docker_or_oci_samples(results).list_by_digest),
             Probe::Annotations => self.publish_sample("annotations", &samples.annotated),
             Probe::ArtifactType => self.publish_sample("artifact", &samples.with_artifact_type),
             Probe::NestedIndex => self.publish_sample("nested", &samples.nested),
             Probe::Referrers => self.referrers(),
             Probe::TagListing => self.tag_listing(),
-            Probe::TagDeletion => self.tag_deletion(&self.samples_in_accepted_format(results).list_to_untag),
-            Probe::ManifestDeletion => self.manifest_deletion(&self.samples_in_accepted_format(results).list_by_digest),
+            Probe::TagDeletion => self.tag_deletion(&self.docker_or_oci_samples(results).list_to_untag),
+            Probe::ManifestDeletion => self.manifest_deletion(&self.docker_or_oci_samples(results).list_by_digest),
             Probe::SharedEntry => self.shared_entry(results),
             Probe::EntryReplacement => self.entry_replacement(results),
             Probe::ConditionalPush => self.conditional_push(results),
@@ -158,7 +158,7 @@ impl Prober<'_> {
     }
 
     /// The samples in the format whose lists the registry accepts.
-    fn samples_in_accepted_format(&self, results: &ProbeResults) -> &FormatSamples {
+    fn docker_or_oci_samples(&self, results: &ProbeResults) -> &FormatSamples {
         if results.works(Probe::DockerList) { &self.samples.docker } else { &self.samples.oci }
     }
 
@@ -195,15 +195,15 @@ impl Prober<'_> {
     fn publish(&self, reference: &Reference, name: &ManifestName, manifest: &SampleManifest) -> ProbeOutcome {
         let put = self.registry.put_manifest(self.target.main(), name, manifest.media_type, &manifest.bytes);
         self.record_put(name, manifest, put)?;
-        let (served, waited) = self.wait_until_served(reference, |_| true)?;
+        let (served, waited) = self.poll_manifest(reference, |_| true)?;
         if served.bytes != manifest.bytes {
             return Ok(ProbeResult::Fails(format!("it serves other bytes ({}) than were pushed", served.digest)));
         }
         if served.media_type != manifest.media_type {
-            return Ok(ProbeResult::Remark(format!("it is served as {:?}", served.media_type)));
+            return Ok(ProbeResult::WorksWithRemark(format!("it is served as {:?}", served.media_type)));
         }
         let lag_remark = || format!("what was put is not served at once, but after {}", format_duration(waited));
-        Ok(if waited.is_zero() { ProbeResult::Works } else { ProbeResult::Remark(lag_remark()) })
+        Ok(if waited.is_zero() { ProbeResult::Works } else { ProbeResult::WorksWithRemark(lag_remark()) })
     }
 
     /// Records a manifest that was put. A refused one was not created. After any other failure it may have been.
@@ -221,7 +221,7 @@ impl Prober<'_> {
 
     /// What a manifest is served as, and for how long it was waited for: some registries answer 404 for seconds after a
     /// manifest was put, or serve what was there before. What is still served when the time is over is returned.
-    pub(super) fn wait_until_served(
+    pub(super) fn poll_manifest(
         &self,
         reference: &Reference,
         is_wanted: impl Fn(&FetchedManifest) -> bool,
@@ -233,7 +233,7 @@ impl Prober<'_> {
                 Ok(served) => !is_wanted(served),
                 Err(error) => error.kind == RegistryErrorKind::NotFound,
             };
-            if !is_late || waited >= LONGEST_WAIT {
+            if !is_late || waited >= TOTAL_WAIT_MAX {
                 return served.map(|served| (served, waited));
             }
             self.clock.sleep(pause);
@@ -243,7 +243,7 @@ impl Prober<'_> {
 
     fn mount(&self) -> ProbeOutcome {
         let Some(blob) = self.samples.blobs.last() else { return Ok(ProbeResult::Works) };
-        let (digest, target) = (Digest::from_bytes(blob), self.target.mount());
+        let (digest, target) = (Digest::from_bytes(blob), self.target.mount_target());
         if !self.registry.mount(target, self.target.main(), &digest)? {
             let reason = "it asks for an upload instead: blobs are copied, which takes longer";
             return Ok(ProbeResult::Fails(reason.to_owned()));
@@ -261,10 +261,10 @@ impl Prober<'_> {
         if !put.is_success() {
             return Ok(put);
         }
-        let Some(served) = self.registry.referrers(self.target.main(), subject)? else {
+        let Some(served) = self.registry.referrers_index(self.target.main(), subject)? else {
             let by_tag = self.publish_by_tag(&self.samples.referrers_tag(), referrers_index)?;
             let remark = "there is no referrers API; the referrers tag works";
-            return Ok(if by_tag.is_success() { ProbeResult::Remark(remark.to_owned()) } else { by_tag });
+            return Ok(if by_tag.is_success() { ProbeResult::WorksWithRemark(remark.to_owned()) } else { by_tag });
         };
         let index = match Index::decode(&served.bytes) {
             Ok(index) => index,
@@ -273,7 +273,7 @@ impl Prober<'_> {
         Ok(match index.manifests.iter().find(|entry| entry.digest == referrer.digest) {
             None => ProbeResult::Fails("its list of referrers lacks the one that was pushed".to_owned()),
             Some(entry) if entry.artifact_type != ARTIFACT_TYPE => {
-                ProbeResult::Remark("its list of referrers lacks the artifact types".to_owned())
+                ProbeResult::WorksWithRemark("its list of referrers lacks the artifact types".to_owned())
             }
             Some(_) => ProbeResult::Works,
         })
@@ -304,7 +304,7 @@ impl Prober<'_> {
             return Ok(ProbeResult::Works);
         }
         self.created().remove_manifest(&manifest.digest);
-        Ok(ProbeResult::Remark("it deletes the manifest and all its tags, too".to_owned()))
+        Ok(ProbeResult::WorksWithRemark("it deletes the manifest and all its tags, too".to_owned()))
     }
 
     fn manifest_deletion(&self, manifest: &SampleManifest) -> ProbeOutcome {

@@ -50,7 +50,7 @@ pub(crate) enum Probe {
 
 impl Probe {
     /// The name for people, and the probes of which one must have succeeded; none if it depends on none.
-    fn title_and_needs(self) -> (&'static str, &'static [Probe]) {
+    fn title_and_any_needed(self) -> (&'static str, &'static [Probe]) {
         const ANY_LIST: &[Probe] = &[Probe::DockerList, Probe::OciIndex];
         match self {
             Probe::Upload => ("blob upload", &[]),
@@ -76,7 +76,7 @@ impl Probe {
 
     /// The name for people.
     pub(crate) fn title(self) -> &'static str {
-        self.title_and_needs().0
+        self.title_and_any_needed().0
     }
 }
 
@@ -87,8 +87,7 @@ pub(crate) enum ProbeResult {
     /// The feature works.
     Works,
     /// The feature works, with a remark.
-    #[serde(rename = "works-with-remark")]
-    Remark(String),
+    WorksWithRemark(String),
     /// The feature fails, and why.
     Fails(String),
     /// The probe was not run, and why.
@@ -98,14 +97,14 @@ pub(crate) enum ProbeResult {
 impl ProbeResult {
     /// Whether the feature works.
     pub(crate) fn is_success(&self) -> bool {
-        matches!(self, ProbeResult::Works | ProbeResult::Remark(_))
+        matches!(self, ProbeResult::Works | ProbeResult::WorksWithRemark(_))
     }
 
     /// The result for people.
     pub(crate) fn title(&self) -> &'static str {
         match self {
             ProbeResult::Works => "works",
-            ProbeResult::Remark(_) => "works, but",
+            ProbeResult::WorksWithRemark(_) => "works, but",
             ProbeResult::Fails(_) => "fails",
             ProbeResult::NotTried(_) => "not tried",
         }
@@ -115,7 +114,7 @@ impl ProbeResult {
     pub(crate) fn remark(&self) -> Option<&str> {
         match self {
             ProbeResult::Works => None,
-            ProbeResult::Remark(text) | ProbeResult::Fails(text) | ProbeResult::NotTried(text) => Some(text),
+            ProbeResult::WorksWithRemark(text) | ProbeResult::Fails(text) | ProbeResult::NotTried(text) => Some(text),
         }
     }
 }
@@ -153,7 +152,7 @@ impl ProbeResults {
         if self.failure_reason(Probe::Upload).is_some() {
             return Some(format!("needs: {}", Probe::Upload.title()));
         }
-        let (_, needs) = probe.title_and_needs();
+        let (_, needs) = probe.title_and_any_needed();
         if needs.is_empty() || needs.iter().any(|need| self.works(*need)) {
             return None;
         }
@@ -180,11 +179,11 @@ pub(crate) fn blocks_all_probes(error: &RegistryError) -> bool {
         | RegistryErrorKind::CommandLineLoginRefused
         | RegistryErrorKind::Forbidden
         | RegistryErrorKind::Quota
-        | RegistryErrorKind::Refused
+        | RegistryErrorKind::RequestRefused
         | RegistryErrorKind::Server
         | RegistryErrorKind::Verification
         | RegistryErrorKind::Protocol
-        | RegistryErrorKind::TooLarge => false,
+        | RegistryErrorKind::ResponseTooLarge => false,
         RegistryErrorKind::RateLimited
         | RegistryErrorKind::PlainHttp
         | RegistryErrorKind::CertificateUntrusted
@@ -207,7 +206,7 @@ pub(crate) fn refuses_all_blobs(error: &RegistryError) -> bool {
     // Token servers are asked with GET.
     let is_upload = error.request.as_deref().is_some_and(|request| request.method != "GET");
     is_upload
-        && (error.kind == RegistryErrorKind::Refused
+        && (error.kind == RegistryErrorKind::RequestRefused
             || (error.kind == RegistryErrorKind::Forbidden && error.status == Some(403)))
 }
 
@@ -236,7 +235,7 @@ mod tests {
         assert_eq!(found.unmet_needs(Probe::ByDigest).as_deref(), Some(missing));
         found.add([(Probe::DockerList, ProbeResult::Fails("no".to_owned()))]);
         assert_eq!(found.unmet_needs(Probe::ByDigest).as_deref(), Some(missing));
-        found.add([(Probe::OciIndex, ProbeResult::Remark("so so".to_owned()))]);
+        found.add([(Probe::OciIndex, ProbeResult::WorksWithRemark("so so".to_owned()))]);
         assert_eq!((found.unmet_needs(Probe::ByDigest), found.unmet_needs(Probe::Mount)), (None, None));
     }
 
@@ -244,7 +243,7 @@ mod tests {
     fn refusals_become_results_and_lost_connections_stay_errors() {
         let put = FailedRequest::new("PUT", "https://h/v2/");
         let error = |kind| RegistryError::new(kind, "h", "the words").with_request(put.clone()).with_status(400);
-        let result = failure_as_result(Err(error(RegistryErrorKind::Refused)));
+        let result = failure_as_result(Err(error(RegistryErrorKind::RequestRefused)));
         assert_eq!(result, Ok(ProbeResult::Fails("PUT 400: the words".to_owned())));
         assert!(failure_as_result(Err(error(RegistryErrorKind::Connect))).is_err());
         assert_eq!(error_message(&RegistryError::new(RegistryErrorKind::Protocol, "h", "the words")), "the words");

@@ -11,13 +11,13 @@ pub(crate) struct SampleManifest {
     pub(crate) bytes: Vec<u8>,
     /// The digest of the bytes.
     pub(crate) digest: Digest,
-    /// The order of deletion: a document with a higher rank is deleted first.
-    pub(crate) deletion_rank: u8,
+    /// The order of deletion: a document with a higher priority is deleted first.
+    pub(crate) deletion_priority: u8,
 }
 
 impl SampleManifest {
     /// A document of these bytes.
-    pub(crate) fn new(media_type: &'static str, bytes: Vec<u8>, deletion_rank: u8) -> SampleManifest {
-        SampleManifest { media_type, digest: Digest::from_bytes(&bytes), bytes, deletion_rank }
+    pub(crate) fn new(media_type: &'static str, bytes: Vec<u8>, deletion_priority: u8) -> SampleManifest {
+        SampleManifest { media_type, digest: Digest::from_bytes(&bytes), bytes, deletion_priority }
     }
 }

@@ -92,7 +92,7 @@ impl Samples {
         let with_artifact_type = Index { artifact_type, manifests: list, ..Index::default() };
         let inner = Descriptor::for_content(oci.list.media_type, &oci.list.bytes);
         let nested = Index { manifests: vec![inner], ..Index::default() };
-        let (referrer, subject) = referrer(&parts, &oci)?;
+        let (referrer, subject) = referrer_and_subject(&parts, &oci)?;
         let mut referrer_entry = Descriptor::for_content(referrer.media_type, &referrer.bytes);
         ARTIFACT_TYPE.clone_into(&mut referrer_entry.artifact_type);
         let referrers_index = Index { manifests: vec![referrer_entry], ..Index::default() };
@@ -138,7 +138,7 @@ impl PlatformBlobs {
     fn new(name_prefix: &str, (architecture, variant): (&str, &str)) -> Result<PlatformBlobs, CommandError> {
         let (architecture, variant) = (architecture.to_owned(), variant.to_owned());
         let platform = Platform { os: "linux".to_owned(), architecture, variant, ..Platform::default() };
-        let (archive, layer) = layer("docker-manifest-check.txt", &format!("{name_prefix} {platform}\n"))?;
+        let (archive, layer) = archive_and_layer("docker-manifest-check.txt", &format!("{name_prefix} {platform}\n"))?;
         let mut config = json!({
             "architecture": platform.architecture,
             "os": platform.os,
@@ -156,7 +156,7 @@ impl PlatformBlobs {
             ListFormat::Docker => (media_type::DOCKER_MANIFEST, DOCKER_CONFIG_TYPE, DOCKER_LAYER_TYPE),
             ListFormat::Oci | ListFormat::Auto => (media_type::OCI_MANIFEST, OCI_CONFIG_TYPE, OCI_LAYER_TYPE),
         };
-        let deletion_rank = if subject.is_some() { 3 } else { 1 };
+        let deletion_priority = if subject.is_some() { 3 } else { 1 };
         let bytes = json::encode(&Manifest {
             schema_version: 2,
             media_type,
@@ -165,13 +165,13 @@ impl PlatformBlobs {
             layers: [Descriptor::for_content(layer, &self.layer)],
             subject,
         })?;
-        Ok(SampleManifest::new(media_type, bytes, deletion_rank))
+        Ok(SampleManifest::new(media_type, bytes, deletion_priority))
     }
 }
 
 /// The smallest valid layer: a tar archive of one file, and the same in gzip's format. Nothing is compressed, so that
 /// the bytes are the same everywhere.
-fn layer(name: &str, text: &str) -> io::Result<(Vec<u8>, Vec<u8>)> {
+fn archive_and_layer(name: &str, text: &str) -> io::Result<(Vec<u8>, Vec<u8>)> {
     let mut header = tar::Header::new_ustar();
     header.set_entry_type(tar::EntryType::Regular);
     header.set_mode(0o644);
@@ -222,7 +222,10 @@ fn image_descriptors(parts: &[PlatformBlobs], images: &[SampleManifest]) -> Vec<
 }
 
 /// A manifest whose subject is the first image, and that image's digest.
-fn referrer(parts: &[PlatformBlobs], oci: &FormatSamples) -> Result<(SampleManifest, Digest), DocumentError> {
+fn referrer_and_subject(
+    parts: &[PlatformBlobs],
+    oci: &FormatSamples,
+) -> Result<(SampleManifest, Digest), DocumentError> {
     let (Some(part), Some(subject)) = (parts.first(), oci.images.first()) else {
         return Err(DocumentError::MissingMember("an image"));
     };
@@ -230,9 +233,9 @@ fn referrer(parts: &[PlatformBlobs], oci: &FormatSamples) -> Result<(SampleManif
     Ok((part.manifest(ListFormat::Oci, Some(subject_descriptor))?, subject.digest.clone()))
 }
 
-fn index(index: Index, format: ListFormat, deletion_rank: u8) -> Result<SampleManifest, DocumentError> {
+fn index(index: Index, format: ListFormat, deletion_priority: u8) -> Result<SampleManifest, DocumentError> {
     let EncodedManifest { media_type, bytes, digest, .. } = EncodedManifest::from_index(index, format)?;
-    Ok(SampleManifest { media_type, bytes, digest, deletion_rank })
+    Ok(SampleManifest { media_type, bytes, digest, deletion_priority })
 }
 
 #[cfg(test)]
@@ -289,7 +292,7 @@ mod tests {
 
     #[test]
     fn sample_layers_are_reproducible_archives_of_one_file() {
-        let (archive, gzip) = layer("a.txt", "text").unwrap();
+        let (archive, gzip) = archive_and_layer("a.txt", "text").unwrap();
         let mut read = tar::Archive::new(flate2::read::GzDecoder::new(gzip.as_slice()));
         let mut files = read.entries().unwrap();
         let mut file = files.next().unwrap().unwrap();

@@ -7,7 +7,7 @@ use crate::model::{DocumentError, media_type};
 use crate::platform::Platform;
 
 /// Where a document of this kind comes in the order of deletion: before the images that it names.
-const DELETION_RANK: u8 = 2;
+const DELETION_PRIORITY: u8 = 2;
 
 /// The entries in both formats: the first one, and the one that replaces it.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ impl SharedEntrySamples {
     ) -> Result<SharedEntrySamples, DocumentError> {
         let key = oci.platform.as_ref().and_then(SharedEntryKey::from_platform);
         let key = key.ok_or(DocumentError::MissingMember("a platform"))?;
-        let name = EntryName { list: name_prefix.to_owned(), run: Some(name_prefix.to_owned()), key };
+        let name = EntryName { list_tag: name_prefix.to_owned(), run: Some(name_prefix.to_owned()), key };
         let entry = |image: &Descriptor, attempt| SharedEntry {
             name: name.clone(),
             attempt: Some(attempt),
@@ -42,13 +42,13 @@ impl SharedEntrySamples {
         };
         let in_oci = |attempt| {
             let bytes = entry(oci, attempt).encode().map_err(document_error);
-            bytes.map(|bytes| SampleManifest::new(media_type::OCI_INDEX, bytes, DELETION_RANK))
+            bytes.map(|bytes| SampleManifest::new(media_type::OCI_INDEX, bytes, DELETION_PRIORITY))
         };
         // Without annotations, two entries of one image differ only in how they describe its platform.
         let in_docker = |image: &Descriptor| {
             let bytes = entry(image, 1).encode_for_docker().map_err(document_error)?;
             let bytes = bytes.ok_or(DocumentError::MissingMember("a Docker list"))?;
-            Ok::<_, DocumentError>(SampleManifest::new(media_type::DOCKER_LIST, bytes, DELETION_RANK))
+            Ok::<_, DocumentError>(SampleManifest::new(media_type::DOCKER_LIST, bytes, DELETION_PRIORITY))
         };
         let platform = docker.platform.clone().map(|platform| Platform { variant: "v1".to_owned(), ..platform });
         let replacement = Descriptor { platform, ..docker.clone() };

@@ -12,7 +12,7 @@ use crate::net::RegistryError;
 
 impl Prober<'_> {
     /// The first entry and its replacement, in the format that `add --shared` would use.
-    fn entries_in_accepted_format(&self, results: &ProbeResults) -> &[SampleManifest; 2] {
+    fn oci_or_docker_entries(&self, results: &ProbeResults) -> &[SampleManifest; 2] {
         let entries = &self.samples.shared_entries;
         if results.works(Probe::OciIndex) { &entries.oci } else { &entries.docker }
     }
@@ -22,18 +22,18 @@ impl Prober<'_> {
     }
 
     pub(super) fn shared_entry(&self, results: &ProbeResults) -> ProbeOutcome {
-        let [entry, _] = self.entries_in_accepted_format(results);
+        let [entry, _] = self.oci_or_docker_entries(results);
         let put = self.publish_by_tag(&self.samples.shared_entries.tag, entry)?;
         Ok(match put {
             ProbeResult::Works if !results.works(Probe::OciIndex) => {
-                ProbeResult::Remark("as a Docker manifest list, without annotations".to_owned())
+                ProbeResult::WorksWithRemark("as a Docker manifest list, without annotations".to_owned())
             }
             put => put,
         })
     }
 
     pub(super) fn entry_replacement(&self, results: &ProbeResults) -> ProbeOutcome {
-        let ([_, entry], name) = (self.entries_in_accepted_format(results), self.entry_name());
+        let ([_, entry], name) = (self.oci_or_docker_entries(results), self.entry_name());
         let put = self.registry.put_manifest(self.target.main(), &name, entry.media_type, &entry.bytes);
         match self.record_put(&name, entry, put) {
             Err(error) if matches!(error.status, Some(400 | 403 | 405 | 409 | 412)) => {
@@ -45,7 +45,7 @@ impl Prober<'_> {
             put => put?,
         };
         let reference = self.tagged_reference(&self.samples.shared_entries.tag)?;
-        let (served, waited) = self.wait_until_served(&reference, |served| served.digest == entry.digest)?;
+        let (served, waited) = self.poll_manifest(&reference, |served| served.digest == entry.digest)?;
         Ok(match waited {
             _ if served.digest != entry.digest => ProbeResult::Fails(format!(
                 "the previous entry is still served after {}: publish with --entry",
@@ -54,14 +54,14 @@ impl Prober<'_> {
             waited if waited.is_zero() => ProbeResult::Works,
             waited => {
                 let waited = format_duration(waited);
-                ProbeResult::Remark(format!("the new entry is not served at once, but after {waited}"))
+                ProbeResult::WorksWithRemark(format!("the new entry is not served at once, but after {waited}"))
             }
         })
     }
 
     /// Puts the first entry again on the condition that its tag is not there. It is there.
     pub(super) fn conditional_push(&self, results: &ProbeResults) -> ProbeOutcome {
-        let ([entry, _], name) = (self.entries_in_accepted_format(results), self.entry_name());
+        let ([entry, _], name) = (self.oci_or_docker_entries(results), self.entry_name());
         let put = self.registry.put_new_manifest(self.target.main(), &name, entry.media_type, &entry.bytes);
         match self.record_put(&name, entry, put) {
             Err(error) if error.status == Some(412) => Ok(ProbeResult::Works),
@@ -111,13 +111,17 @@ impl Prober<'_> {
     }
 
     /// Whether the image of the deleted entry, which lists name as well, is still there.
-    fn check_entry_image(&self, is_by_digest: bool) -> ProbeOutcome {
+    fn check_entry_image(&self, deleted_by_digest: bool) -> ProbeOutcome {
         let Some(image) = self.samples.oci.images.first() else { return Ok(ProbeResult::Works) };
         if !self.has_manifest(self.target.main(), ManifestName::Digest(image.digest.clone()))? {
             self.created().remove_manifest(&image.digest);
             let reason = "its image is deleted with it, although lists name it: do not use --purge with this registry";
             return Ok(ProbeResult::Fails(reason.to_owned()));
         }
-        Ok(if is_by_digest { ProbeResult::Works } else { ProbeResult::Remark("only by its tag".to_owned()) })
+        Ok(if deleted_by_digest {
+            ProbeResult::Works
+        } else {
+            ProbeResult::WorksWithRemark("only by its tag".to_owned())
+        })
     }
 }

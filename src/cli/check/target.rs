@@ -15,7 +15,7 @@ pub(crate) struct TargetRepositories {
     /// The repository that everything is pushed to. The tag has no meaning.
     main: Reference,
     /// The repository that a blob of the first is mounted into.
-    mount: Reference,
+    mount_target: Reference,
 }
 
 impl TargetRepositories {
@@ -36,7 +36,7 @@ impl TargetRepositories {
             let is_bare = Reference::parse(&format!("{name}:latest")).is_ok_and(|tagged| tagged == reference);
             if is_bare { Ok(reference) } else { Err(invalid("a repository has neither a tag nor a digest")) }
         };
-        let (main, mount) = (untagged(&name)?, untagged(&format!("{name}{MOUNT_SUFFIX}"))?);
+        let (main, mount_target) = (untagged(&name)?, untagged(&format!("{name}{MOUNT_SUFFIX}"))?);
         // `example` alone names a repository of Docker Hub, as in every reference.
         if !typed.contains('/') && main.repository().domain() != typed {
             return Err(invalid("a registry's name has a dot or a port, or is localhost"));
@@ -44,7 +44,7 @@ impl TargetRepositories {
         if main.repository().domain() == "docker.io" && main.repository().path().starts_with("library/") {
             return Err(invalid("docker.io's own images cannot be pushed to: name a repository, docker.io/USER/NAME"));
         }
-        Ok(TargetRepositories { main, mount })
+        Ok(TargetRepositories { main, mount_target })
     }
 
     /// The repository that everything is pushed to.
@@ -53,8 +53,8 @@ impl TargetRepositories {
     }
 
     /// The repository that a blob is mounted into.
-    pub(crate) fn mount(&self) -> &Repository {
-        self.mount.repository()
+    pub(crate) fn mount_target(&self) -> &Repository {
+        self.mount_target.repository()
     }
 
     /// A reference in the first repository, from which others are derived.
@@ -80,7 +80,7 @@ mod tests {
         ] {
             let target = TargetRepositories::parse(typed).unwrap();
             assert_eq!(target.main().to_string(), main, "{typed}");
-            assert_eq!(target.mount().to_string(), format!("{main}-mount"), "{typed}");
+            assert_eq!(target.mount_target().to_string(), format!("{main}-mount"), "{typed}");
         }
     }
 

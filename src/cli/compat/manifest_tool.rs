@@ -4,14 +4,14 @@ use crate::cli::args::{BuildOutputFlags, NetworkFlags, PublishFlags, ToolCommand
 use crate::cli::compat::manifest_tool_inspect;
 use crate::cli::context::Context;
 use crate::cli::spec_files;
-use crate::cli::verbs::apply::{named_lists, publish_all};
+use crate::cli::verbs::apply::{lists_to_build, publish_and_store_all};
 use crate::cli::verbs::publish_and_report;
 use crate::content::registry::RegistryClient;
 use crate::core::apply::ApplyRequest;
 use crate::core::error::CommandError;
-use crate::core::error_parts::SpecOrigin;
 use crate::core::list_metadata::ListEdits;
 use crate::core::list_names::{ListNaming, UntaggedTarget};
+use crate::core::spec_origin::SpecOrigin;
 use crate::model::index::ListFormat;
 use crate::model::spec::{self, Dialect, Spec};
 use crate::net::Login;
@@ -62,7 +62,7 @@ impl ManifestTool<'_> {
             Login { registry, username, password }
         });
         let network = NetworkFlags { insecure: *insecure, ..NetworkFlags::default() };
-        self.context.client(&network, *plain_http, login)
+        self.context.registry_client_with_login(&network, *plain_http, login)
     }
 
     fn inspect(&self, args: &ToolInspect) -> Result<(), CommandError> {
@@ -89,23 +89,23 @@ impl ManifestTool<'_> {
         let flags = PublishFlags::default();
         let build_outputs = spec_files::add_build_outputs(self.context, &BuildOutputFlags::default(), &[], &mut specs)?;
         let request = ApplyRequest {
-            names: ListNaming { specs: &specs, further_names: Vec::new(), untagged: UntaggedTarget::ByDigest },
+            naming: ListNaming { specs: &specs, further_names: Vec::new(), untagged: UntaggedTarget::ByDigest },
             build_outputs: &build_outputs,
             options: flags.options(),
             is_to_layout: false,
             edits: ListEdits::default(),
             ignore_missing,
-            keeps_drafts: false,
+            stores_drafts: false,
             origin: SpecOrigin::File,
             warn: &|warning| self.context.streams.warning(warning),
             progress: &self.context.fetch_progress(),
         };
-        let lists = named_lists(&request.names, &flags)?;
+        let lists = lists_to_build(&request.naming, &flags)?;
         let registry = self.registry(lists.first().map(|(_, target)| *target))?;
-        let access = self.context.access(&registry);
+        let access = self.context.content_access(&registry);
         let lists = request.build(access, &lists)?;
         let mut outcomes = Vec::new();
-        publish_all(self.context, access, &lists, &flags, None, |outcome| {
+        publish_and_store_all(self.context, access, &lists, &flags, None, |outcome| {
             self.context.streams.line(format_args!("Digest: {} {}", outcome.digest, outcome.size))?;
             outcomes.push(outcome.clone());
             Ok(())

@@ -52,7 +52,7 @@ pub(crate) fn fetch_image_or_list<'a>(
     name: &'a str,
     image: &Reference,
 ) -> Result<InspectedImage<'a>, CommandError> {
-    registry.announce_access(image.repository(), Access::Pull);
+    registry.expect_access(image.repository(), Access::Pull);
     let source = ImageSource::in_registry(registry, image);
     match fetch::manifest(&source)? {
         ImageOrList::Image(_, fetched) => {
@@ -67,7 +67,7 @@ pub(crate) fn fetch_image_or_list<'a>(
             let mut images: Vec<&Descriptor> = index.manifests.iter().filter(is_image).collect();
             images.sort_by_key(|descriptor| &descriptor.digest);
             images.dedup_by_key(|descriptor| &descriptor.digest);
-            registry.announce_parallel_requests(
+            registry.expect_parallel_requests(
                 image.repository(),
                 ExpectedConnections::reads(images.len().min(registry.jobs().get())),
             );
@@ -118,7 +118,7 @@ impl InspectedImage<'_> {
         let descriptors = &index.manifests;
         let attestations = descriptors.iter().filter(|descriptor| is_attestation(descriptor)).count();
         let images = descriptors.len() - attestations;
-        let (image, attestation) = (plural(images, "image"), plural(attestations, "attestation"));
+        let (image, attestation) = (counted(images, "image"), counted(attestations, "attestation"));
         let mut text = format!("Name:   {} (Type: {})\n", self.name, sanitize::short_line(&self.fetched.media_type));
         let _ = writeln!(text, "Digest: {}", self.fetched.digest);
         let _ = writeln!(text, " * Contains {} manifest references ({image}, {attestation}):", descriptors.len());
@@ -192,7 +192,7 @@ fn children_json(index: &Index, manifests: &BTreeMap<Digest, Vec<u8>>) -> Result
     index.manifests.iter().map(child).collect::<Result<Vec<Value>, DocumentError>>().map(Value::Array)
 }
 
-fn plural(number: usize, noun: &str) -> String {
+fn counted(number: usize, noun: &str) -> String {
     // manifest-tool uses the singular for zero.
     format!("{number} {noun}{}", if number > 1 { "s" } else { "" })
 }

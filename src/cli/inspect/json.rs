@@ -28,9 +28,9 @@ fn children(node: &InspectNode, is_verbose: bool) -> Option<Vec<ListEntryJson>> 
 }
 
 /// An image that is not a list, as the only entry: an image of a draft by its name, a published one by its digest.
-fn only_entry(node: &InspectNode, is_local: bool) -> ListEntryJson {
+fn only_entry(node: &InspectNode, is_draft: bool) -> ListEntryJson {
     let by_digest = node.location.at_digest(&node.descriptor.digest);
-    let image = ListEntryJson::single_image(if is_local { &node.location } else { &by_digest }, &node.descriptor);
+    let image = ListEntryJson::single_image(if is_draft { &node.location } else { &by_digest }, &node.descriptor);
     ListEntryJson { source: node.source.as_ref().map(ToString::to_string), ..image }
 }
 

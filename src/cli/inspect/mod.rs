@@ -25,9 +25,9 @@ use crate::model::Draft;
 const INDENTATION: &str = "\t";
 
 pub(crate) fn run(context: &Context, args: &Inspect) -> Result<(), CommandError> {
-    let text = match draft::find_content(context, args)? {
+    let text = match draft::find_draft_content(context, args)? {
         Some(content) => draft::render(context, args, content)?,
-        None if args.local => return Err(CommandError::NoSuchDraft(args.image.reference()?.to_string())),
+        None if args.local => return Err(CommandError::NoSuchDraftOrImage(args.image.reference()?.to_string())),
         None => published::fetch_and_render(context, args)?,
     };
     Ok(context.streams.data(&text)?)
@@ -35,7 +35,7 @@ pub(crate) fn run(context: &Context, args: &Inspect) -> Result<(), CommandError>
 
 /// Shows a draft, wherever it comes from.
 pub(crate) fn show_draft(context: &Context, args: &Inspect, draft: Draft) -> Result<(), CommandError> {
-    let text = draft::render(context, args, draft::StoredContent::Draft(Box::new(draft)))?;
+    let text = draft::render(context, args, draft::DraftContent::Draft(Box::new(draft)))?;
     Ok(context.streams.data(&text)?)
 }
 
@@ -50,8 +50,8 @@ fn format_node(
     let text = match format {
         InspectFormat::Json => json::text(node, is_verbose, requests)?,
         InspectFormat::Table => {
-            let rows = context.streams.fit_table(table::table(node, is_verbose));
-            format!("{}{rows}", table::header_lines(node))
+            let rows = context.streams.table_for_stdout(table::table(node, is_verbose));
+            format!("{}{rows}", table::manifest_field_lines(node))
         }
         InspectFormat::Tree => tree::tree(node, is_verbose).to_text(terminal::is_utf8(&context.env)),
     };
@@ -63,7 +63,7 @@ fn note_other_matches(context: &Context, filter: &PlatformFilter, images: &[&dyn
     if let [first, _, ..] = images {
         let names: Vec<String> = images.iter().map(ToString::to_string).collect();
         let typed = &filter.text;
-        context.streams.note(format_args!(
+        context.streams.message(format_args!(
             "{} images for {typed}: {}; this is the first, {first}",
             images.len(),
             names.join(", ")
@@ -71,7 +71,7 @@ fn note_other_matches(context: &Context, filter: &PlatformFilter, images: &[&dyn
     }
 }
 
-fn with_newline(mut text: Vec<u8>) -> Vec<u8> {
+fn append_newline(mut text: Vec<u8>) -> Vec<u8> {
     text.push(b'\n');
     text
 }

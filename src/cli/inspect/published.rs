@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use crate::cli::args::{Inspect, InspectFormat, InspectOutput};
 use crate::cli::context::Context;
-use crate::cli::inspect::{INDENTATION, draft, format_node, note_other_matches, template, with_newline};
+use crate::cli::inspect::{INDENTATION, append_newline, draft, format_node, note_other_matches, template};
 use crate::core::error::CommandError;
 use crate::core::image_source::ImageSource;
 use crate::core::inspect::published::{self, Detail, PublishedContent, VerboseEntry};
@@ -17,10 +17,10 @@ use crate::reference::Reference;
 /// The text to print.
 pub(crate) fn fetch_and_render(context: &Context, args: &Inspect) -> Result<Vec<u8>, CommandError> {
     let location = context.location(&args.image)?;
-    let registry = &context.registry(&args.network, location.reference().map(Reference::repository))?;
-    let access = context.access(registry);
+    let registry = &context.registry_client(&args.network, location.reference().map(Reference::repository))?;
+    let access = context.content_access(registry);
     let source = &ImageSource::open(access, &location)?;
-    source.announce_pull();
+    source.expect_pull();
     let content = PublishedContent::fetch(source)?;
     // The attestations of an image are in its list.
     let list = match (&content, &args.platform, &args.format) {
@@ -57,11 +57,11 @@ pub(crate) fn fetch_and_render(context: &Context, args: &Inspect) -> Result<Vec<
     };
     let detail = Detail { contents: args.verbose || format == InspectFormat::Tree, check: args.check };
     let mut node = match content {
-        PublishedContent::Image(image) => image.node()?,
-        PublishedContent::List(fetched) => published::list_node(registry.jobs(), source, &fetched, detail)?,
+        PublishedContent::Image(image) => image.fetch_node()?,
+        PublishedContent::List(fetched) => published::fetch_list_node(registry.jobs(), source, &fetched, detail)?,
     };
     if args.referrers {
-        source.with_content(|content| add_referrers(content, registry.jobs(), &mut node))?;
+        source.with_source(|content| add_referrers(content, registry.jobs(), &mut node))?;
     }
     format_node(context, format, args.verbose, &node, Some(registry.requests()))
 }
@@ -76,18 +76,20 @@ fn docker_output(
     let served = CommandError::invalid_document(source);
     Ok(match content {
         PublishedContent::Image(image) if args.raw => image.fetched.bytes,
-        PublishedContent::Image(image) if args.verbose => with_newline(json::indent(&image.encode()?, INDENTATION)),
-        PublishedContent::Image(image) => with_newline(json::indent(&image.fetched.bytes, INDENTATION)),
+        PublishedContent::Image(image) if args.verbose => {
+            append_newline(json::indent(&image.fetch_and_encode()?, INDENTATION))
+        }
+        PublishedContent::Image(image) => append_newline(json::indent(&image.fetched.bytes, INDENTATION)),
         PublishedContent::List(fetched) if args.raw => fetched.bytes,
         PublishedContent::List(fetched) if args.verbose => {
             let index = Index::decode(&fetched.bytes).map_err(served)?;
-            let entries = published::verbose_entries(jobs, source, &index.manifests)?;
+            let entries = published::fetch_verbose_entries(jobs, source, &index.manifests)?;
             draft::json_array(entries.into_iter().map(VerboseEntry::encode)).map_err(served)?
         }
         PublishedContent::List(fetched) => {
             // Content that cannot be decoded as a list is an error.
             Index::decode(&fetched.bytes).map_err(served)?;
-            with_newline(index::pretty_printed(&fetched.bytes).map_err(served)?)
+            append_newline(index::pretty_printed_in_docker_order(&fetched.bytes).map_err(served)?)
         }
     })
 }

@@ -6,26 +6,26 @@ use crate::digest::Digest;
 const DIGITS_MIN: usize = 12;
 
 /// How many digits of each digest are shown.
-pub(crate) struct ShortDigests {
+pub(crate) struct DigestShortener {
     /// The number of digits; `None` for all.
     digits: Option<usize>,
 }
 
-impl ShortDigests {
+impl DigestShortener {
     /// Shows whole digests.
-    pub(crate) fn full() -> ShortDigests {
-        ShortDigests { digits: None }
+    pub(crate) fn full() -> DigestShortener {
+        DigestShortener { digits: None }
     }
 
     /// As few digits as distinguish these digests, and at least as many as docker shows.
-    pub(crate) fn distinguishing<'a>(digests: impl IntoIterator<Item = &'a Digest>) -> ShortDigests {
+    pub(crate) fn distinguishing<'a>(digests: impl IntoIterator<Item = &'a Digest>) -> DigestShortener {
         let mut all: Vec<&str> = digests.into_iter().map(digits).collect();
         all.sort_unstable();
         all.dedup();
         let neighbours = all.iter().zip(all.iter().skip(1));
         let shared =
             neighbours.map(|(first, second)| first.bytes().zip(second.bytes()).take_while(|(a, b)| a == b).count());
-        ShortDigests { digits: Some(shared.max().map_or(0, |shared| shared + 1).max(DIGITS_MIN)) }
+        DigestShortener { digits: Some(shared.max().map_or(0, |shared| shared + 1).max(DIGITS_MIN)) }
     }
 
     /// The digest as it is shown: its algorithm and its first digits.
@@ -51,22 +51,22 @@ mod tests {
     #[test]
     fn digests_are_cut_to_the_shortest_distinct_length() {
         let (a, b, c) = (digest("a"), digest("ab12ab12ab12ab1"), digest("ab12ab12ab12ab2"));
-        let short = ShortDigests::distinguishing([&a, &a]);
+        let short = DigestShortener::distinguishing([&a, &a]);
         assert_eq!(short.shorten(&a), "sha256:a00000000000");
-        let short = ShortDigests::distinguishing([&a, &b, &c]);
+        let short = DigestShortener::distinguishing([&a, &b, &c]);
         assert_eq!(
             (short.shorten(&b), short.shorten(&c), short.shorten(&a)),
             ("sha256:ab12ab12ab12ab1", "sha256:ab12ab12ab12ab2", "sha256:a00000000000000")
         );
-        assert_eq!(ShortDigests::full().shorten(&a), a.as_str());
-        assert_eq!(ShortDigests::distinguishing([]).shorten(&a), "sha256:a00000000000");
+        assert_eq!(DigestShortener::full().shorten(&a), a.as_str());
+        assert_eq!(DigestShortener::distinguishing([]).shorten(&a), "sha256:a00000000000");
     }
 
     #[test]
     fn digests_of_two_algorithms_with_the_same_digits_are_distinguished() {
         let long: Digest = format!("sha512:{}", "a".repeat(128)).parse().unwrap();
         let short: Digest = format!("sha256:{}", "a".repeat(64)).parse().unwrap();
-        let shown = ShortDigests::distinguishing([&long, &short]);
+        let shown = DigestShortener::distinguishing([&long, &short]);
         assert_ne!(shown.shorten(&long), shown.shorten(&short));
         assert_eq!(shown.shorten(&short), short.as_str());
     }

@@ -55,7 +55,7 @@ impl GithubFiles {
         let json = serde_json::to_string(json).map_err(|error| CommandError::Output(error.into()))?;
         let outputs = [("digest", digests.join(",")), ("tags", tags.join(",")), ("json", sanitize::json(&json))];
         self.output.append(&outputs.map(|(name, value)| output_line(name, &value)).concat())?;
-        let tables: Vec<String> = lists.iter().map(markdown::table).collect();
+        let tables: Vec<String> = lists.iter().map(markdown::summary).collect();
         self.summary.append(&tables.join("\n"))
     }
 }
@@ -74,12 +74,12 @@ impl AppendFile {
     }
 
     fn append(&mut self, text: &str) -> Result<(), CommandError> {
-        let written = self.write(text);
+        let written = self.write_on_new_line(text);
         written.map_err(|source| CommandError::ResultFile { path: self.path.clone(), source })
     }
 
     /// Begins a new line if an earlier step left the last line open.
-    fn write(&mut self, text: &str) -> io::Result<()> {
+    fn write_on_new_line(&mut self, text: &str) -> io::Result<()> {
         let mut last = [b'\n'];
         if self.file.seek(SeekFrom::End(-1)).is_ok() {
             self.file.read_exact(&mut last)?;

@@ -8,7 +8,7 @@ use crate::core::push::outcome::PushOutcome;
 use crate::sanitize;
 
 /// The table of a list, with its names and its digest above it.
-pub(crate) fn table(outcome: &PushOutcome) -> String {
+pub(crate) fn summary(outcome: &PushOutcome) -> String {
     let mut table = format!("### {}\n\n", code(&outcome.reference));
     let state = match (outcome.dry_run, outcome.unchanged) {
         (true, _) => "Would be published as",
@@ -22,7 +22,7 @@ pub(crate) fn table(outcome: &PushOutcome) -> String {
     }
     table.push_str("\n| Platform | Digest |\n| --- | --- |\n");
     for image in &outcome.platforms {
-        let _ = writeln!(table, "| {} | {} |", text(&platform(image)), code(&image.digest));
+        let _ = writeln!(table, "| {} | {} |", escape(&platform(image)), code(&image.digest));
     }
     table
 }
@@ -38,11 +38,11 @@ fn platform(image: &ListEntryJson) -> String {
 /// Code: a name or a digest, of which the grammars have neither a backtick nor a bar.
 fn code(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-/:@[]".contains(c);
-    if text.chars().all(is_plain) { format!("`{text}`") } else { self::text(text) }
+    if text.chars().all(is_plain) { format!("`{text}`") } else { self::escape(text) }
 }
 
 /// Text in which nothing is markup, a link, a mention or another cell of a table.
-pub(crate) fn text(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let shown = sanitize::short_line(text);
     let characters: Vec<char> = shown.chars().collect();
     let mut escaped = String::with_capacity(shown.len());
@@ -65,16 +65,16 @@ mod tests {
     #[test]
     fn platforms_need_no_escaping() {
         for plain in ["linux/arm64/v8", "windows/amd64 10.0.20348.1", "linux/arm", "日本"] {
-            assert_eq!(text(plain), plain);
+            assert_eq!(escape(plain), plain);
         }
-        assert_eq!(text("-"), "&#45;");
+        assert_eq!(escape("-"), "&#45;");
     }
 
     #[test]
     fn hostile_text_becomes_no_markup() {
         let hostile =
             "a|b\n\r`c` *d* _e_ [f](http://g.example) <h> &amp; \\ #1 @team www.example.org ![](x)\u{1b}[2J\u{202e}";
-        let escaped = text(hostile);
+        let escaped = escape(hostile);
         let references = escaped.split(';').filter(|part| part.contains("&#")).count();
         assert!(references > 20, "{escaped}");
         let remaining: String =
@@ -83,7 +83,7 @@ mod tests {
         assert!(!remaining.contains('\n'));
         // A list item or a rule would begin with these.
         for start in ["- a", "---", "+ a", "1. a", "# a", "> a"] {
-            assert!(!text(start).starts_with(['-', '+', '#', '>']) && !text(start).contains(". "), "{start}");
+            assert!(!escape(start).starts_with(['-', '+', '#', '>']) && !escape(start).contains(". "), "{start}");
         }
     }
 

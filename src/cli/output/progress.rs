@@ -54,7 +54,7 @@ struct Bars {
     is_cleared: AtomicBool,
     /// The bytes of all blobs together, modulo 2^64 while two threads change it.
     position: AtomicU64,
-    blobs: AtomicU64,
+    total_blobs: AtomicU64,
 }
 
 impl CopyProgress {
@@ -68,23 +68,23 @@ impl CopyProgress {
 }
 
 impl TransferProgress for CopyProgress {
-    fn total(&self, bytes: u64, blobs: usize) {
+    fn set_total(&self, bytes: u64, blobs: usize) {
         if let Some(bars) = &self.state.bars {
             bars.overall.set_style(style(TOTAL_TEMPLATE));
             bars.overall.set_length(bytes);
-            bars.blobs.store(blobs as u64, Relaxed);
+            bars.total_blobs.store(blobs as u64, Relaxed);
             self.state.show_finished();
         }
     }
 
-    /// `route` is the text for where the blob goes: `docker.io/library/app → localhost:5000/app`.
-    fn blob(&self, digest: &Digest, size: Option<u64>, route: &str) -> Box<dyn BlobProgress> {
+    /// `source_to_target` is the text for where the blob goes: `docker.io/library/app → localhost:5000/app`.
+    fn blob(&self, digest: &Digest, size: Option<u64>, source_to_target: &str) -> Box<dyn BlobProgress> {
         let hex = digest.as_str().split_once(':').map_or("", |(_, hex)| hex);
-        Box::new(Bar {
+        Box::new(BlobCopyProgress {
             state: Arc::clone(&self.state),
             digest: hex.chars().take(DIGEST_DIGITS).collect(),
             size,
-            route: sanitize::short_line(route),
+            source_to_target: sanitize::short_line(source_to_target),
             position: AtomicU64::new(0),
             drawn: OnceLock::new(),
             is_finished: false,
@@ -99,7 +99,7 @@ impl TransferProgress for CopyProgress {
             bars.clear(&state.streams);
             if blobs > 0 {
                 let noun = if blobs == 1 { "blob" } else { "blobs" };
-                state.streams.note(format!("copied {blobs} {noun}, {}", human::size(bytes)));
+                state.streams.message(format!("copied {blobs} {noun}, {}", human::size(bytes)));
             }
         }
     }
@@ -117,7 +117,7 @@ impl ProgressState {
     /// Updates the number of finished blobs on the overall bar.
     fn show_finished(&self) {
         if let Some(bars) = &self.bars {
-            let (finished, blobs) = (self.finished.load(Relaxed), bars.blobs.load(Relaxed));
+            let (finished, blobs) = (self.finished.load(Relaxed), bars.total_blobs.load(Relaxed));
             bars.overall.set_message(format!("{finished} of {blobs} blobs"));
         }
     }
@@ -130,11 +130,11 @@ impl Bars {
         overall.set_prefix("total");
         let multi = terminal::bars(streams.stderr());
         let (is_cleared, position, blobs) = Default::default();
-        Bars { multi, overall, shown: Once::new(), is_cleared, position, blobs }
+        Bars { multi, overall, shown: Once::new(), is_cleared, position, total_blobs: blobs }
     }
 
     /// Adds a bar for one blob above the overall bar.
-    fn add(&self, blob: &Bar) -> ProgressBar {
+    fn add(&self, blob: &BlobCopyProgress) -> ProgressBar {
         self.shown.call_once(|| {
             blob.state.streams.set_bars(Some(self.multi.clone()));
             self.multi.add(self.overall.clone()).tick();
@@ -142,7 +142,7 @@ impl Bars {
         let bar = ProgressBar::with_draw_target(blob.size, ProgressDrawTarget::hidden());
         bar.set_style(style(if blob.size.is_some() { KNOWN_SIZE_TEMPLATE } else { UNKNOWN_SIZE_TEMPLATE }));
         bar.set_prefix(blob.digest.clone());
-        bar.set_message(blob.route.clone());
+        bar.set_message(blob.source_to_target.clone());
         self.multi.insert_from_back(1, bar)
     }
 
@@ -159,7 +159,7 @@ impl Bars {
         self.is_cleared.store(true, Relaxed);
         streams.set_bars(None);
         self.multi.remove(&self.overall);
-        // A `SinkTerminal` never fails.
+        // A `StderrTerminal` never fails.
         let _ = self.multi.clear();
     }
 }
@@ -170,18 +170,18 @@ fn style(template: &str) -> ProgressStyle {
 }
 
 /// The progress of one blob.
-struct Bar {
+struct BlobCopyProgress {
     state: Arc<ProgressState>,
     /// The first digits of the blob's digest.
     digest: String,
     size: Option<u64>,
-    route: String,
+    source_to_target: String,
     position: AtomicU64,
     drawn: OnceLock<ProgressBar>,
     is_finished: bool,
 }
 
-impl BlobProgress for Bar {
+impl BlobProgress for BlobCopyProgress {
     fn set_bytes(&self, bytes: u64) {
         let before = self.position.swap(bytes, Relaxed);
         let Some(bars) = &self.state.bars else { return };
@@ -197,7 +197,12 @@ impl BlobProgress for Bar {
         self.state.copied_bytes.fetch_add(bytes, Relaxed);
         self.finish_blob(bytes);
         if self.state.prints_lines {
-            self.state.streams.note(format!("copied {} {} {}", self.digest, human::size(bytes), self.route));
+            self.state.streams.message(format!(
+                "copied {} {} {}",
+                self.digest,
+                human::size(bytes),
+                self.source_to_target
+            ));
         }
     }
 
@@ -207,7 +212,7 @@ impl BlobProgress for Bar {
     }
 }
 
-impl Bar {
+impl BlobCopyProgress {
     fn finish_blob(&mut self, bytes: u64) {
         self.is_finished = true;
         if let Some(bars) = &self.state.bars {
@@ -218,7 +223,7 @@ impl Bar {
     }
 }
 
-impl Drop for Bar {
+impl Drop for BlobCopyProgress {
     fn drop(&mut self) {
         let Some(bars) = &self.state.bars else { return };
         if !self.is_finished {

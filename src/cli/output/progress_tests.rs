@@ -65,7 +65,7 @@ impl Write for Screen {
 
 fn screen(is_terminal: bool) -> (Screen, Arc<Streams>) {
     let screen = Screen::default();
-    (screen.clone(), Arc::new(Streams::new(io::sink(), screen).with_terminal(is_terminal)))
+    (screen.clone(), Arc::new(Streams::new(io::sink(), screen).with_stderr_terminal(is_terminal)))
 }
 
 fn digest() -> Digest {
@@ -77,9 +77,9 @@ fn short() -> String {
 }
 
 /// One blob copied, one present, one failed.
-fn copy(streams: &Arc<Streams>, quiet: bool) -> Box<CopyProgress> {
+fn copy_blobs(streams: &Arc<Streams>, quiet: bool) -> Box<CopyProgress> {
     let progress = Box::new(CopyProgress::new(streams, quiet));
-    progress.total(3000, 3);
+    progress.set_total(3000, 3);
     let bar = progress.blob(&digest(), Some(1500), "a/app → b/app");
     bar.set_bytes(700);
     bar.set_bytes(0);
@@ -95,7 +95,7 @@ fn copy(streams: &Arc<Streams>, quiet: bool) -> Box<CopyProgress> {
 #[test]
 fn without_a_terminal_each_copied_blob_is_a_line() {
     let (screen, streams) = screen(false);
-    copy(&streams, false).finish();
+    copy_blobs(&streams, false).finish();
     assert_eq!(screen.text(), format!("copied {} 1.5kB a/app → b/app\n", short()));
 }
 
@@ -113,7 +113,7 @@ fn a_blob_of_unknown_size_is_reported_with_the_bytes_received() {
 fn quiet_progress_prints_nothing() {
     for is_terminal in [true, false] {
         let (screen, streams) = screen(is_terminal);
-        copy(&streams, true).finish();
+        copy_blobs(&streams, true).finish();
         assert_eq!(screen.text(), "");
     }
 }
@@ -121,11 +121,11 @@ fn quiet_progress_prints_nothing() {
 #[test]
 fn bars_on_a_terminal_end_as_one_line() {
     let (screen, streams) = screen(true);
-    let progress = copy(&streams, false);
+    let progress = copy_blobs(&streams, false);
     // indicatif holds back drawings that come too soon; a note has them drawn.
     let moving = progress.blob(&digest(), Some(2000), "x");
     moving.set_bytes(1000);
-    streams.note("a note");
+    streams.message("a note");
     let shown = screen.shown();
     assert_eq!(shown[0], "a note");
     assert!(shown[1].starts_with(&short()) && shown[1].contains("1.00 kB/2.00 kB "), "{shown:?}");
@@ -135,7 +135,7 @@ fn bars_on_a_terminal_end_as_one_line() {
     drop(moving);
     Box::new(progress).finish();
     assert_eq!(screen.shown(), ["a note", "copied 1 blob, 1.5kB"]);
-    streams.note("after it");
+    streams.message("after it");
     assert_eq!(screen.shown(), ["a note", "copied 1 blob, 1.5kB", "after it"]);
 }
 
@@ -143,7 +143,7 @@ fn bars_on_a_terminal_end_as_one_line() {
 fn no_bar_is_drawn_if_nothing_is_copied() {
     let (screen, streams) = screen(true);
     let progress = CopyProgress::new(&streams, false);
-    progress.total(10, 1);
+    progress.set_total(10, 1);
     let bar = progress.blob(&digest(), Some(10), "x");
     bar.set_bytes(0);
     bar.skipped();
@@ -157,12 +157,12 @@ fn an_abandoned_copy_leaves_no_bar() {
     let progress = CopyProgress::new(&streams, false);
     let bar = progress.blob(&digest(), None, "x");
     bar.set_bytes(1);
-    streams.note("a note");
+    streams.message("a note");
     assert_eq!(screen.shown().len(), 3);
     drop(progress);
     bar.set_bytes(2);
     drop(bar);
-    streams.note("an error");
+    streams.message("an error");
     assert_eq!(screen.shown(), ["a note", "an error"]);
 }
 
@@ -170,7 +170,7 @@ fn an_abandoned_copy_leaves_no_bar() {
 fn notes_of_many_threads_stay_whole() {
     let (screen, streams) = screen(true);
     let progress = CopyProgress::new(&streams, false);
-    progress.total(8 * 1000, 8);
+    progress.set_total(8 * 1000, 8);
     std::thread::scope(|scope| {
         for thread in 0..8 {
             let (progress, streams) = (&progress, &streams);
@@ -179,7 +179,7 @@ fn notes_of_many_threads_stay_whole() {
                 for bytes in (0..=1000).step_by(10) {
                     bar.set_bytes(bytes);
                 }
-                streams.note(format!("note {thread}"));
+                streams.message(format!("note {thread}"));
                 bar.copied();
             });
         }

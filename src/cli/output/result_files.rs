@@ -22,9 +22,9 @@ pub(crate) struct ResultFile {
 enum WriteTarget {
     /// A file without a name (`O_TMPFILE`): nothing is left if the process ends early.
     #[cfg(target_os = "linux")]
-    Unnamed { file: File, target: PathBuf },
+    Unnamed { file: File, final_path: PathBuf },
     /// A file beside the target, for systems and filesystems without `O_TMPFILE`.
-    Staged { file: File, staged: PathBuf, target: PathBuf },
+    Staged { file: File, staged: PathBuf, final_path: PathBuf },
     /// A pipe or a device, which cannot be replaced.
     Stream(File),
     /// The file is in place.
@@ -37,7 +37,7 @@ impl ResultFile {
     /// # Errors
     /// [`CommandError::ResultFile`] if it cannot be written.
     pub(crate) fn prepare(path: &Path) -> Result<ResultFile, CommandError> {
-        let target = prepare(path).map_err(failed(path))?;
+        let target = prepare_target(path).map_err(failed(path))?;
         Ok(ResultFile { path: path.to_owned(), target })
     }
 
@@ -52,16 +52,16 @@ impl ResultFile {
     /// Writes the bytes to the disk and gives the file its name; to a stream they are only written. It is called once.
     fn write_and_rename(&mut self, bytes: &[u8]) -> io::Result<()> {
         match &mut self.target {
-            WriteTarget::Staged { file, staged, target } => {
+            WriteTarget::Staged { file, staged, final_path } => {
                 file.write_all(bytes)?;
                 file.sync_all()?;
-                fs::rename(staged, target)?;
+                fs::rename(staged, final_path)?;
             }
             #[cfg(target_os = "linux")]
-            WriteTarget::Unnamed { file, target } => {
+            WriteTarget::Unnamed { file, final_path } => {
                 file.write_all(bytes)?;
                 file.sync_all()?;
-                name_file(file, target)?;
+                name_file(file, final_path)?;
             }
             WriteTarget::Stream(file) => file.write_all(bytes)?,
             WriteTarget::Done => {}
@@ -79,26 +79,28 @@ impl Drop for ResultFile {
     }
 }
 
-fn prepare(path: &Path) -> io::Result<WriteTarget> {
+fn prepare_target(path: &Path) -> io::Result<WriteTarget> {
     if let Some(name) = own_fd(path) {
         return Ok(WriteTarget::Stream(open_stream(&name, path)?));
     }
     // A symbolic link stays: its target is replaced, or created if it is missing.
-    let target = fs::canonicalize(path).unwrap_or_else(|_| dangling_link_target(path));
-    match fs::metadata(&target) {
+    let final_path = fs::canonicalize(path).unwrap_or_else(|_| dangling_link_target(path));
+    match fs::metadata(&final_path) {
         Ok(found) if found.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
-        Ok(found) if !found.is_file() => return Ok(WriteTarget::Stream(OpenOptions::new().write(true).open(&target)?)),
+        Ok(found) if !found.is_file() => {
+            return Ok(WriteTarget::Stream(OpenOptions::new().write(true).open(&final_path)?));
+        }
         Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
     #[cfg(target_os = "linux")]
-    if let Some(file) = open_unnamed(&target) {
-        return Ok(WriteTarget::Unnamed { file, target });
+    if let Some(file) = open_unnamed(&final_path) {
+        return Ok(WriteTarget::Unnamed { file, final_path });
     }
     let (file, staged) =
-        create_sibling(&target, |staged| OpenOptions::new().write(true).create_new(true).open(staged))?;
-    Ok(WriteTarget::Staged { file, staged, target })
+        create_sibling(&final_path, |staged| OpenOptions::new().write(true).create_new(true).open(staged))?;
+    Ok(WriteTarget::Staged { file, staged, final_path })
 }
 
 /// Makes something beside a file under the first free name. Returns it, and the name.

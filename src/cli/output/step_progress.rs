@@ -30,14 +30,14 @@ impl StepProgress {
     }
 
     /// Shows the current step.
-    pub fn begin(&self, step: &str) {
+    pub fn begin_step(&self, step: &str) {
         if let Some((_, bar)) = &self.line {
             bar.set_message(step.to_owned());
         }
     }
 
     /// Counts a finished step.
-    pub fn finish(&self) {
+    pub fn finish_step(&self) {
         if let Some((_, bar)) = &self.line {
             bar.inc(1);
         }
@@ -49,7 +49,7 @@ impl Drop for StepProgress {
         if let Some((multi, bar)) = &self.line {
             self.streams.set_bars(None);
             multi.remove(bar);
-            // A `SinkTerminal` never fails.
+            // A `StderrTerminal` never fails.
             let _ = multi.clear();
         }
     }
@@ -107,13 +107,13 @@ mod tests {
     fn steps_are_shown_on_a_terminal_only() {
         for is_terminal in [true, false] {
             let screen = Screen::default();
-            let streams = Arc::new(Streams::new(io::sink(), screen.clone()).with_terminal(is_terminal));
+            let streams = Arc::new(Streams::new(io::sink(), screen.clone()).with_stderr_terminal(is_terminal));
             let steps = StepProgress::new(&streams, 13);
-            steps.begin("OCI images");
+            steps.begin_step("OCI images");
             assert_eq!(screen.text().contains("[0/13] OCI images"), is_terminal, "{:?}", screen.text());
-            steps.finish();
+            steps.finish_step();
             drop(steps);
-            streams.note("the end");
+            streams.message("the end");
             assert!(screen.text().ends_with("the end\n"), "{:?}", screen.text());
         }
     }

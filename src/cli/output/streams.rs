@@ -25,10 +25,10 @@ pub struct Streams {
     out: Sink,
     err: SharedSink,
     stderr_is_terminal: bool,
-    width: Option<usize>,
+    stdout_width: Option<usize>,
     bars: Mutex<Option<MultiProgress>>,
     /// Whether stdout and stderr show colour without `--color`.
-    shows_color: [bool; 2],
+    default_color: [bool; 2],
     /// Whether they show colour now.
     has_color: [AtomicBool; 2],
 }
@@ -40,28 +40,28 @@ impl Streams {
             out: Mutex::new(Box::new(out)),
             err: Arc::new(Mutex::new(Box::new(err))),
             stderr_is_terminal: false,
-            width: None,
+            stdout_width: None,
             bars: Mutex::default(),
-            shows_color: [false; 2],
+            default_color: [false; 2],
             has_color: [false; 2].map(AtomicBool::new),
         }
     }
 
     /// Sets whether stderr is a terminal that can be drawn on.
     #[must_use]
-    pub fn with_terminal(self, stderr_is_terminal: bool) -> Streams {
+    pub fn with_stderr_terminal(self, stderr_is_terminal: bool) -> Streams {
         Streams { stderr_is_terminal, ..self }
     }
 
     /// Sets the columns of the terminal that stdout is, if it is one.
     #[must_use]
-    pub fn with_width(self, width: Option<usize>) -> Streams {
-        Streams { width, ..self }
+    pub fn with_stdout_width(self, stdout_width: Option<usize>) -> Streams {
+        Streams { stdout_width, ..self }
     }
 
     /// The columns of the terminal that stdout is, if it is one.
-    pub fn width(&self) -> Option<usize> {
-        self.width
+    pub fn stdout_width(&self) -> Option<usize> {
+        self.stdout_width
     }
 
     /// Whether stderr is a terminal that can be drawn on.
@@ -72,22 +72,22 @@ impl Streams {
     /// The same streams, where stdout and stderr show colour, or do not.
     #[must_use]
     pub fn with_color(self, out: bool, err: bool) -> Streams {
-        Streams { shows_color: [out, err], has_color: [out, err].map(AtomicBool::new), ..self }
+        Streams { default_color: [out, err], has_color: [out, err].map(AtomicBool::new), ..self }
     }
 
     /// Applies `--color`.
     pub fn set_color(&self, choice: ColorChoice) {
-        let shows_color = match choice {
-            ColorChoice::Auto => self.shows_color,
+        let default_color = match choice {
+            ColorChoice::Auto => self.default_color,
             ColorChoice::Always => [true; 2],
             ColorChoice::Never => [false; 2],
         };
-        self.has_color.iter().zip(shows_color).for_each(|(has_color, shows)| has_color.store(shows, Relaxed));
+        self.has_color.iter().zip(default_color).for_each(|(has_color, shows)| has_color.store(shows, Relaxed));
     }
 
     /// A table as this stdout shows it: within its columns, with its colours.
-    pub fn fit_table(&self, table: Table) -> Table {
-        table.within(self.width).with_color(self.has_color[0].load(Relaxed))
+    pub fn table_for_stdout(&self, table: Table) -> Table {
+        table.within(self.stdout_width).with_color(self.has_color[0].load(Relaxed))
     }
 
     /// Writes data to stdout in which lines that begin with a plus, a minus or a tilde are differences.
@@ -132,16 +132,16 @@ impl Streams {
 
     /// Writes a message to stderr, without control characters. A failure is ignored, because there is no other place to
     /// report it.
-    pub fn note(&self, text: impl fmt::Display) {
+    pub fn message(&self, text: impl fmt::Display) {
         self.write_message(&format!("{text}\n"), style::message);
     }
 
-    /// Writes a warning to stderr, as [`Streams::note`] does.
+    /// Writes a warning to stderr, as [`Streams::message`] does.
     pub fn warning(&self, text: impl fmt::Display) {
-        self.note(format_args!("warning: {text}"));
+        self.message(format_args!("warning: {text}"));
     }
 
-    /// Writes the report of a failure to stderr, as [`Streams::note`] does.
+    /// Writes the report of a failure to stderr, as [`Streams::message`] does.
     pub fn failure(&self, text: &str) {
         self.write_message(&format!("{text}\n"), style::failure);
     }

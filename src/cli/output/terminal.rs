@@ -12,7 +12,7 @@ use crate::sync::lock;
 
 /// Whether to draw on a terminal, and to use colour: not with `TERM=dumb`, which cannot move a cursor, and not with
 /// `NO_COLOR`.
-pub fn can_draw(env: &Env) -> bool {
+pub fn allows_escape_sequences(env: &Env) -> bool {
     env.get("NO_COLOR").is_none() && env.get("TERM") != Some("dumb")
 }
 
@@ -34,20 +34,20 @@ pub fn stdout_width() -> Option<usize> {
 ///
 /// Each drawing goes through the same sink as all messages, in one write. It never fails: a closed terminal must not
 /// stop a copy, and indicatif would panic.
-struct SinkTerminal {
+struct StderrTerminal {
     sink: SharedSink,
     pending: Mutex<String>,
 }
 
-impl SinkTerminal {
-    fn push(&self, text: &str) {
+impl StderrTerminal {
+    fn add_pending(&self, text: &str) {
         lock(&self.pending).push_str(text);
     }
 
     /// Moves the cursor. A distance of zero sends nothing, because terminals read zero as one.
     fn move_cursor(&self, distance: usize, direction: char) -> io::Result<()> {
         if distance > 0 {
-            self.push(&format!("\x1b[{distance}{direction}"));
+            self.add_pending(&format!("\x1b[{distance}{direction}"));
         }
         Ok(())
     }
@@ -58,7 +58,7 @@ const REDRAWS_PER_SECOND: u8 = 10;
 
 /// Bars that are drawn on what `sink` writes to.
 pub(super) fn bars(sink: SharedSink) -> MultiProgress {
-    let terminal = Box::new(SinkTerminal { sink, pending: Mutex::default() });
+    let terminal = Box::new(StderrTerminal { sink, pending: Mutex::default() });
     MultiProgress::with_draw_target(ProgressDrawTarget::term_like_with_hz(terminal, REDRAWS_PER_SECOND))
 }
 
@@ -76,13 +76,13 @@ fn size() -> (u16, u16) {
     (rows.max(1), columns.max(10))
 }
 
-impl fmt::Debug for SinkTerminal {
+impl fmt::Debug for StderrTerminal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SinkTerminal").finish_non_exhaustive()
+        f.debug_struct("StderrTerminal").finish_non_exhaustive()
     }
 }
 
-impl TermLike for SinkTerminal {
+impl TermLike for StderrTerminal {
     fn width(&self) -> u16 {
         size().1
     }
@@ -108,18 +108,18 @@ impl TermLike for SinkTerminal {
     }
 
     fn write_line(&self, text: &str) -> io::Result<()> {
-        self.push(text);
-        self.push("\n");
+        self.add_pending(text);
+        self.add_pending("\n");
         Ok(())
     }
 
     fn write_str(&self, text: &str) -> io::Result<()> {
-        self.push(text);
+        self.add_pending(text);
         Ok(())
     }
 
     fn clear_line(&self) -> io::Result<()> {
-        self.push("\r\x1b[2K");
+        self.add_pending("\r\x1b[2K");
         Ok(())
     }
 
@@ -155,8 +155,8 @@ mod tests {
 
     #[test]
     fn dumb_terminals_and_no_color_prevent_drawing() {
-        assert!(can_draw(&Env::from_pairs([("TERM", "xterm"), ("NO_COLOR", "")])));
-        assert!(!can_draw(&Env::from_pairs([("TERM", "dumb")])));
-        assert!(!can_draw(&Env::from_pairs([("TERM", "xterm"), ("NO_COLOR", "1")])));
+        assert!(allows_escape_sequences(&Env::from_pairs([("TERM", "xterm"), ("NO_COLOR", "")])));
+        assert!(!allows_escape_sequences(&Env::from_pairs([("TERM", "dumb")])));
+        assert!(!allows_escape_sequences(&Env::from_pairs([("TERM", "xterm"), ("NO_COLOR", "1")])));
     }
 }

@@ -73,7 +73,7 @@ pub fn complete(words: &[String], with_descriptions: bool, lookups: &DraftLookup
 
 fn candidates(partial: &PartialCommandLine, lookups: &DraftLookups<'_>) -> Candidates {
     match (&partial.cursor, &partial.verb) {
-        (Cursor::Verb, _) => (verb_candidates(&partial.typed), Directive::NoFileComp),
+        (Cursor::Command, _) => (verb_candidates(&partial.typed), Directive::NoFileComp),
         (Cursor::FlagName, Some(verb)) => (flag_candidates(verb, partial), Directive::NoFileComp),
         (Cursor::FlagName, None) => (Vec::new(), Directive::NoFileComp),
         (Cursor::FlagValue(flag), _) => value_candidates(flag, partial, lookups),
@@ -99,7 +99,7 @@ fn flag_candidates(verb: &clap::Command, partial: &PartialCommandLine) -> Vec<Ca
     let mut candidates = Vec::new();
     for flag in flags {
         let long = flag.get_long().unwrap_or_default();
-        if partial.is_set(long) && !matches!(args::flag_kind(flag), FlagKind::StringSlice | FlagKind::StringArray) {
+        if partial.is_changed(long) && !matches!(args::flag_kind(flag), FlagKind::StringSlice | FlagKind::StringArray) {
             continue;
         }
         let names = std::iter::once(format!("--{long}")).chain(flag.get_short().map(|short| format!("-{short}")));
@@ -176,7 +176,7 @@ fn positional_candidates(verb: &clap::Command, partial: &PartialCommandLine, loo
             let platforms = candidates_with_prefix(&partial.typed, platforms.iter().map(String::as_str).collect());
             entries().into_iter().chain(platforms).filter(is_new).collect()
         }
-        ("rm", _) if !partial.is_set("all") => names().into_iter().filter(is_new).collect(),
+        ("rm", _) if !partial.is_changed("all") => names().into_iter().filter(is_new).collect(),
         ("shell-init", 0) => candidates_with_prefix(&partial.typed, vec!["bash", "zsh", "fish", "sh"]),
         ("completion", 0) => candidates_with_prefix(&partial.typed, vec!["bash", "zsh", "fish"]),
         ("man", 0) => verb_candidates(&partial.typed),

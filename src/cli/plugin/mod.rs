@@ -56,8 +56,8 @@ pub enum Action {
 }
 
 /// The names of links by which the program behaves as another one.
-const MANIFEST_TOOL: &str = "manifest-tool";
-const MQUERY: &str = "mquery";
+const MANIFEST_TOOL_PROGRAM: &str = "manifest-tool";
+const MQUERY_PROGRAM: &str = "mquery";
 
 /// Reads an argument vector that begins with the program's own name.
 ///
@@ -70,8 +70,8 @@ pub fn parse(argv: &[String]) -> Result<Invocation, ArgsError> {
     let plugin_name = if is_docker { Some(run_as_shim::MANIFEST) } else { program.strip_prefix("docker-") };
     let names = ProgramNames { file_name: &program, plugin_name };
     match program.as_str() {
-        MANIFEST_TOOL => return Ok(names.invocation(false, Action::ManifestTool(words.to_vec()))),
-        MQUERY => return Ok(names.invocation(false, Action::Mquery(words.to_vec()))),
+        MANIFEST_TOOL_PROGRAM => return Ok(names.invocation(false, Action::ManifestTool(words.to_vec()))),
+        MQUERY_PROGRAM => return Ok(names.invocation(false, Action::Mquery(words.to_vec()))),
         _ => {}
     }
     if !is_docker && words.first().is_some_and(|word| word == METADATA_COMMAND) {

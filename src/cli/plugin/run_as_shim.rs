@@ -29,7 +29,7 @@ pub fn pass_to_docker(argv: &[OsString], env: &Env) -> Option<Report> {
         return None;
     }
     let called = Path::new(called);
-    let failure = match shim::next_docker(&env.search_path(), called) {
+    let failure = match shim::next_docker_or_preceding(&env.search_path(), called) {
         Ok(docker) => {
             let error = exec(&docker, words);
             let exit_code = if error.kind() == io::ErrorKind::NotFound { EXIT_NOT_FOUND } else { EXIT_NOT_STARTED };

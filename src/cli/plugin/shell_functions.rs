@@ -10,11 +10,12 @@ use crate::cli::args::{CompletionShell, Shell};
 /// The function for a shell, for its `eval`.
 pub fn init_script(shell: Shell) -> String {
     match shell {
-        Shell::Bash => format!("{HEADING}{POSIX}{BASH_EXPORT}{BASH_COMPLETION}"),
-        Shell::Zsh => format!("{HEADING}{POSIX}{ZSH_COMPLETION}"),
+        Shell::Bash => format!("{HEADING}{BASH_AND_ZSH}{BASH_EXPORT}{BASH_COMPLETION}"),
+        Shell::Zsh => format!("{HEADING}{BASH_AND_ZSH}{ZSH_COMPLETION}"),
         Shell::Fish => format!("{HEADING}{FISH}{FISH_COMPLETION}"),
         Shell::Sh => {
-            let functions = SH_REPLACEMENTS.iter().fold(POSIX.to_owned(), |text, (word, own)| text.replace(word, own));
+            let functions =
+                SH_REPLACEMENTS.iter().fold(BASH_AND_ZSH.to_owned(), |text, (word, own)| text.replace(word, own));
             format!("{HEADING}{SH_HEAD}{functions}{SH_TAIL}")
         }
     }
@@ -36,7 +37,7 @@ const ZSH_AUTOLOAD: &str =
 const HEADING: &str = "# docker manifest is docker-manifest in this shell; everything else is docker's.\n";
 
 /// The common subset of bash and zsh. `function` keeps an alias named docker from being expanded here.
-const POSIX: &str = r#"function __docker_manifest_is_meant {
+const BASH_AND_ZSH: &str = r#"function __docker_manifest_is_meant {
     local lead=
     while [ "$#" -gt 0 ]; do
         case "$1" in

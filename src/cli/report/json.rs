@@ -13,9 +13,9 @@ use crate::failure_kind::FailureKind;
 
 /// The failure of a command; [`super::command_error`] is the same as text.
 ///
-/// `certificates` is the directory of certificates for registries.
-pub fn command_error(error: &CommandError, certificates: &Path) -> Report {
-    report(failure(error, certificates), exit_code(error))
+/// `certs_d` is the directory of certificates for registries.
+pub fn command_error(error: &CommandError, certs_d: &Path) -> Report {
+    report(failure(error, certs_d), exit_code(error))
 }
 
 /// A command line that cannot be run; [`super::argument_error`] is the same as text.
@@ -60,11 +60,11 @@ fn trimmed<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<String> {
 }
 
 /// One failure as an object. `causes` and `hints` are always there, other members only if they have a value.
-fn failure(error: &CommandError, certificates: &Path) -> Value {
+fn failure(error: &CommandError, certs_d: &Path) -> Value {
     let text = error.to_string();
     let (message, mut causes) = message_and_causes(&text);
-    let each = |errors: &[CommandError]| errors.iter().map(|error| failure(error, certificates)).collect::<Vec<_>>();
-    let (mut hints, mut errors, mut tags) = (hints(error, certificates), Vec::new(), Value::Null);
+    let each = |errors: &[CommandError]| errors.iter().map(|error| failure(error, certs_d)).collect::<Vec<_>>();
+    let (mut hints, mut errors, mut tags) = (hints(error, certs_d), Vec::new(), Value::Null);
     match error {
         CommandError::Several(several) => {
             (causes, hints, errors) = (Vec::new(), Vec::new(), each(several));
@@ -81,7 +81,7 @@ fn failure(error: &CommandError, certificates: &Path) -> Value {
             errors = each(several);
         }
     }
-    let description = error.describe();
+    let description = error.failure_data();
     let registry_error = description.registry_error;
     let request = registry_error.and_then(|error| error.request.as_ref());
     let mut failure = json!({

@@ -19,7 +19,7 @@ pub use json::{argument_error as argument_error_json, command_error as command_e
 
 use exit_code::{EXIT_FAILURE, exit_code};
 use hints::hints;
-pub(crate) use hints::{docker_earlier_on_path, entry_retention};
+pub(crate) use hints::{docker_earlier_on_path, entry_cleanup_hint};
 
 /// The text for stderr, and the exit code.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub fn argument_error(error: &ArgsError) -> Report {
 }
 
 /// A command line of manifest-tool that cannot be run. The exit code is manifest-tool's.
-pub fn tool_argument_error(error: &ToolError) -> Report {
+pub fn manifest_tool_argument_error(error: &ToolError) -> Report {
     let mut text = format!("{error}\n\nUsage:  {}\n\n{}", error.usage, error.help_line());
     if let Some(word) = &error.suggestion {
         text.push_str(&format!("\nhint: {}", hints::suggestion(&Suggestion::Name(word.clone()))));
@@ -51,15 +51,15 @@ pub fn tool_argument_error(error: &ToolError) -> Report {
 
 /// The failure of a command.
 ///
-/// `certificates` is the directory of certificates for registries.
-pub fn command_error(error: &CommandError, certificates: &Path) -> Report {
+/// `certs_d` is the directory of certificates for registries.
+pub fn command_error(error: &CommandError, certs_d: &Path) -> Report {
     let mut lines = Vec::new();
     let mut all_hints: Vec<String> = Vec::new();
     for error in error.each() {
         lines.push(error.to_string());
         lines.extend(causes(error));
         lines.extend(details(error).into_iter().map(|detail| format!("  detail: {detail}")));
-        for hint in hints(error, certificates) {
+        for hint in hints(error, certs_d) {
             // Each hint once, even if several failures have it.
             if !all_hints.contains(&hint) {
                 all_hints.push(hint);
@@ -72,7 +72,7 @@ pub fn command_error(error: &CommandError, certificates: &Path) -> Report {
 
 /// The causes that docker's line leaves out.
 fn causes(error: &CommandError) -> Vec<String> {
-    let request = || error.describe().registry_error.and_then(request_line);
+    let request = || error.failure_data().registry_error.and_then(request_line);
     match error {
         CommandError::Partial { error: cause, done } => {
             cause.each().iter().flat_map(causes).chain([partial_result(done)]).collect()
@@ -108,7 +108,7 @@ fn details(error: &CommandError) -> Vec<String> {
     if let CommandError::Partial { error: cause, .. } = error {
         return cause.each().iter().flat_map(details).collect();
     }
-    let body = error.describe().registry_error.and_then(|source| source.body.as_ref());
+    let body = error.failure_data().registry_error.and_then(|source| source.body.as_ref());
     body.and_then(|body| body.detail.as_deref()).map(sanitize::short_line).into_iter().collect()
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::*;
 use crate::cli::args;
-use crate::core::error_parts::SpecOrigin;
+use crate::core::spec_origin::SpecOrigin;
 use crate::drafts::docker_dir::StoreError;
 use crate::failure_kind::FailureKind;
 use crate::model::DocumentError;
@@ -68,7 +68,7 @@ fn failures() -> Vec<CommandError> {
         CommandError::Reference(reference),
         with_status(RegistryErrorKind::LoginRefused, 401).into(),
         put(with_status(RegistryErrorKind::Forbidden, 403)),
-        CommandError::NoSuchDraft("docker.io/library/app:1".to_owned()),
+        CommandError::NoSuchDraftOrImage("docker.io/library/app:1".to_owned()),
         incomplete(&["linux/arm64"], &["linux/386"]),
         with_status(RegistryErrorKind::RateLimited, 429).into(),
         name_taken(),
@@ -78,7 +78,7 @@ fn failures() -> Vec<CommandError> {
         error_of(RegistryErrorKind::PlainHttp).into(),
         error_of(RegistryErrorKind::Proxy).into(),
         with_status(RegistryErrorKind::Server, 503).into(),
-        with_status(RegistryErrorKind::Refused, 400).into(),
+        with_status(RegistryErrorKind::RequestRefused, 400).into(),
         error_of(RegistryErrorKind::Verification).into(),
         CommandError::InvalidDocument {
             reference: "h:5000/app:1".to_owned(),
@@ -90,7 +90,7 @@ fn failures() -> Vec<CommandError> {
         CommandError::UnsupportedPlatform { os: "dos".to_owned(), arch: "z80".to_owned(), suggestions: Vec::new() },
         io::Error::other("full").into(),
         crate::model::spec::parse("image: l\nmanifest: []\n", "l.yaml", Dialect::Native, &|_| None).unwrap_err().into(),
-        CommandError::Several(vec![CommandError::NoSuchDraft("a:1".to_owned()), unreadable()]),
+        CommandError::Several(vec![CommandError::NoSuchDraftOrImage("a:1".to_owned()), unreadable()]),
     ]
 }
 
@@ -103,7 +103,7 @@ fn every_failure_kind_has_the_expected_json() {
         let report = command_error_json(&error, certificates);
         printed.push_str(&format!("{}\n", report.text));
         assert_eq!(report.exit_code, command_error(&error, certificates).exit_code);
-        assert!(kinds.insert(error.describe().kind), "{:?} twice", error.describe().kind);
+        assert!(kinds.insert(error.failure_data().kind), "{:?} twice", error.failure_data().kind);
     }
     let usage = argument_error_json(&args::parse("docker manifest", &words(&["create", "--no-such"])).unwrap_err());
     assert_eq!(usage.exit_code, 125);
@@ -119,19 +119,19 @@ fn every_failure_kind_has_the_expected_json() {
 #[test]
 fn refused_pushes_have_kinds_by_status() {
     for (status, kind) in [
-        (400, FailureKind::Refused),
+        (400, FailureKind::ContentRefused),
         (405, FailureKind::Unsupported),
         (409, FailureKind::Conflict),
         (412, FailureKind::Conflict),
-        (413, FailureKind::Refused),
+        (413, FailureKind::ContentRefused),
     ] {
-        assert_eq!(put(with_status(RegistryErrorKind::Refused, status)).describe().kind, kind, "{status}");
+        assert_eq!(put(with_status(RegistryErrorKind::RequestRefused, status)).failure_data().kind, kind, "{status}");
     }
     let lost = CommandError::NoSuchManifest {
         reference: "a".to_owned(),
         source: Box::new(with_status(RegistryErrorKind::NotFound, 404)),
     };
-    assert_eq!(lost.describe().kind, FailureKind::Missing);
+    assert_eq!(lost.failure_data().kind, FailureKind::Missing);
 }
 
 #[test]

@@ -7,13 +7,12 @@ use crate::auth::Access;
 use crate::cli::args::{Add, LocationArg};
 use crate::cli::context::Context;
 use crate::cli::verbs::annotate::annotate_entries;
-use crate::cli::verbs::create::{print_source_changes, refuse_layouts};
+use crate::cli::verbs::create::{print_source_changes_and_omissions, refuse_layouts};
 use crate::cli::verbs::direct_push;
 use crate::cli::verbs::named_images::NamedImages;
-use crate::cli::verbs::publish_and_report::Reporter;
+use crate::cli::verbs::publish_and_report::StreamReporter;
 use crate::core::artifact::{Artifact, ArtifactFile};
 use crate::core::error::CommandError;
-use crate::core::error_parts::SpecOrigin;
 use crate::core::image_filters::{LocationResult, SourceFilter};
 use crate::core::image_source::ContentAccess;
 use crate::core::requirements;
@@ -22,6 +21,7 @@ use crate::core::resolve::entries_of_same_image;
 use crate::core::resolve::previous_entries::{self, PreviousDescriptors, SourceChange};
 use crate::core::resolve::resolved_source::ResolvedSource;
 use crate::core::resolve::selection;
+use crate::core::spec_origin::SpecOrigin;
 use crate::drafts::DraftStore;
 use crate::location::Location;
 use crate::model::{Draft, Entry};
@@ -34,7 +34,7 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
         let named = named()?;
         let mut applied = None;
         direct_push::change_published(context, &args.network, &args.publish, list, |access, published| {
-            let addition = Addition::resolve(context, access, (args, &named), published)?;
+            let addition = Addition::resolve_and_push_artifact(context, access, (args, &named), published)?;
             let mut draft = published.clone();
             let mut added = addition.apply(&mut draft, args)?;
             let duplicates = amend::remove_duplicates(published, &mut draft);
@@ -45,29 +45,29 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
         })?;
         // Not before: the first line of a failure must be the failure.
         if let Some((addition, added)) = &applied {
-            print_source_changes(context, &added.source_changes, &addition.sources);
-            added.notes.iter().chain(&added.lines).for_each(|line| context.streams.note(line));
+            print_source_changes_and_omissions(context, &added.source_changes, &addition.sources);
+            added.notes.iter().chain(&added.lines).for_each(|line| context.streams.message(line));
         }
         return Ok(());
     }
-    let missing = || CommandError::NoSuchDraft(list.to_string());
-    refuse_layouts(&args.images.iter().map(LocationArg::name).collect::<Vec<_>>())?;
+    let missing = || CommandError::NoSuchDraftOrImage(list.to_string());
+    refuse_layouts(&args.images.iter().map(LocationArg::location_result).collect::<Vec<_>>())?;
     let store = context.store_with_timeout(args.network.timeout)?;
     let existing = store.load(list)?.ok_or_else(missing)?;
     let named = named()?;
-    let registry = context.registry(&args.network, list.repository())?;
-    let access = context.access(&registry);
-    let addition = Addition::resolve(context, access, (args, &named), &existing)?;
+    let registry = context.registry_client(&args.network, list.repository())?;
+    let access = context.content_access(&registry);
+    let addition = Addition::resolve_and_push_artifact(context, access, (args, &named), &existing)?;
     let mut added = AdditionResult::default();
-    let is_stored = store.add(list, &context.wait_notice(), |draft| {
+    let is_stored = store.add_entries(list, &context.wait_notice(), |draft| {
         added = addition.apply(draft, args)?;
         Ok::<_, CommandError>(())
     })?;
     if !is_stored {
         return Err(missing());
     }
-    print_source_changes(context, &added.source_changes, &addition.sources);
-    added.notes.iter().for_each(|note| context.streams.note(note));
+    print_source_changes_and_omissions(context, &added.source_changes, &addition.sources);
+    added.notes.iter().for_each(|note| context.streams.message(note));
     for line in added.lines {
         context.streams.line(line)?;
     }
@@ -95,30 +95,31 @@ struct AdditionResult {
 }
 
 impl Addition {
-    fn resolve(
+    fn resolve_and_push_artifact(
         context: &Context,
-        access: ContentAccess<'_>,
+        content_access: ContentAccess<'_>,
         (args, named): (&Add, &NamedImages),
         existing: &Draft,
     ) -> Result<Addition, CommandError> {
         let artifact = pack_artifact(context, args)?;
         if artifact.is_some() {
             // One token is for the images and the artifact.
-            access.registry.announce_access(existing.reference.repository(), Access::PullPush);
+            content_access.registry.expect_access(existing.reference.repository(), Access::PullPush);
         }
         let is_requested = |image: &LocationResult| {
             let reference = image.as_ref().ok().and_then(Location::reference);
-            !args.image_flags.offline || !reference.is_some_and(|name| previous_entries::has_source(existing, name))
+            !args.image_flags.offline
+                || !reference.is_some_and(|name| previous_entries::can_reuse_source(existing, name))
         };
         let target = existing.reference.repository();
         let (sources, reused) =
-            named.resolve(access, target, Some(existing), is_requested, &context.fetch_progress())?;
+            named.resolve(content_access, target, Some(existing), is_requested, &context.fetch_progress())?;
         let filter = named.filter.clone();
-        let previous = PreviousDescriptors::resolve(access.registry, existing, &sources)?;
-        let reused = reused.iter().flat_map(|reused| &reused.entries).filter(|entry| is_selected(&filter, entry));
+        let previous = PreviousDescriptors::resolve(content_access.registry, existing, &sources)?;
+        let reused = reused.iter().flat_map(|reused| &reused.entries).filter(|entry| takes_entry_flags(&filter, entry));
         let reused = reused.map(|entry| entry.reference.clone()).collect();
-        let reporter = Reporter { context, is_quiet: args.publish.quiet, is_verbose: args.publish.verbose };
-        let push = |artifact: Artifact| artifact.push(access.registry, &*context.clock, target, &reporter);
+        let reporter = StreamReporter { context, is_quiet: args.publish.quiet, is_verbose: args.publish.verbose };
+        let push = |artifact: Artifact| artifact.push(content_access.registry, &*context.clock, target, &reporter);
         let artifact = artifact.map(push).transpose()?;
         Ok(Addition { filter, sources, previous, reused, artifact })
     }
@@ -127,7 +128,7 @@ impl Addition {
         let (before, mut source_changes, mut described) = (draft.clone(), Vec::new(), self.reused.clone());
         for source in &self.sources {
             source_changes.extend(amend::merge(draft, source, &self.filter, &self.previous));
-            let images = source.entries.iter().filter(|entry| is_selected(&self.filter, entry));
+            let images = source.entries.iter().filter(|entry| takes_entry_flags(&self.filter, entry));
             described.extend(images.flat_map(|image| entries_of_same_image::names_in_draft(draft, image)));
         }
         if let Some(artifact) = &self.artifact {
@@ -157,7 +158,7 @@ fn pack_artifact(context: &Context, args: &Add) -> Result<Option<Artifact>, Comm
 }
 
 /// Whether the flags apply to an entry. They do not apply to attestations and to images that the filter leaves out.
-fn is_selected(filter: &SourceFilter, entry: &Entry) -> bool {
+fn takes_entry_flags(filter: &SourceFilter, entry: &Entry) -> bool {
     let platform = entry.descriptor.platform.as_ref();
     !entry.is_attestation() && platform.is_none_or(|platform| selection::selects_platform(filter, platform))
 }
@@ -165,10 +166,12 @@ fn is_selected(filter: &SourceFilter, entry: &Entry) -> bool {
 /// A line for each entry that is new.
 fn added_lines(before: &Draft, after: &Draft, verb: &str) -> Vec<String> {
     let is_new = |reference| before.get(reference).is_none();
-    let new = after.entries().filter(|entry| is_new(&entry.reference));
+    let new = after.entries_in_key_order().filter(|entry| is_new(&entry.reference));
     new.map(|entry| match (entry.attested_digest(), &entry.descriptor.platform) {
         (Some(digest), _) => format!("{verb} {} (attestation of {digest})", entry.reference),
-        (None, Some(platform)) if entry.descriptor.has_platform() => format!("{verb} {} ({platform})", entry.reference),
+        (None, Some(platform)) if entry.descriptor.has_non_empty_platform() => {
+            format!("{verb} {} ({platform})", entry.reference)
+        }
         (None, _) => format!("{verb} {}", entry.reference),
     })
     .collect()

@@ -21,10 +21,10 @@ pub(crate) fn run(context: &Context, args: &Annotate) -> Result<(), CommandError
     }
 }
 
-fn annotate_image(context: &Context, args: &Annotate, list: &Reference, typed: &RefArg) -> Result<(), CommandError> {
+fn annotate_image(context: &Context, args: &Annotate, list: &Reference, image: &RefArg) -> Result<(), CommandError> {
     let mut notes = Vec::new();
     let mut change = |existing: Option<&Draft>| {
-        let mut entry = named_entry(existing, args, typed)?.clone();
+        let mut entry = named_entry(existing, args, image)?.clone();
         notes = apply_entry_flags(&mut entry, &args.entry)?;
         // `named_entry` found the entry, so there is a draft.
         let mut draft = existing.cloned().unwrap_or_else(|| Draft::new(list.clone()));
@@ -33,9 +33,9 @@ fn annotate_image(context: &Context, args: &Annotate, list: &Reference, typed: &
     };
     apply_change(context, args, list, &mut change)?;
     if !changes_entry(&args.entry) {
-        notes.push(format!("no flag describes {}: nothing was changed", typed.typed));
+        notes.push(format!("no flag describes {}: nothing was changed", image.typed));
     }
-    notes.iter().for_each(|note| context.streams.note(note));
+    notes.iter().for_each(|note| context.streams.message(note));
     Ok(())
 }
 
@@ -59,16 +59,16 @@ fn apply_change(
 }
 
 /// The entry that an image's name selects.
-fn named_entry<'a>(existing: Option<&'a Draft>, args: &Annotate, typed: &RefArg) -> Result<&'a Entry, CommandError> {
-    if let Some(entry) = existing.map(|draft| entry_lookup::entry(draft, &typed.typed)).transpose()?.flatten() {
+fn named_entry<'a>(existing: Option<&'a Draft>, args: &Annotate, image: &RefArg) -> Result<&'a Entry, CommandError> {
+    if let Some(entry) = existing.map(|draft| entry_lookup::entry(draft, &image.typed)).transpose()?.flatten() {
         return Ok(entry);
     }
-    typed.reference_as(NameRole::AnnotateImage)?;
-    Err(CommandError::NotInList {
-        image: typed.typed.clone(),
+    image.reference_as(NameRole::AnnotateImage)?;
+    Err(CommandError::ImageNotInList {
+        image: image.typed.clone(),
         list: args.list.typed.clone(),
         has_draft: existing.is_some(),
-        suggestion: existing.and_then(|draft| entry_lookup::suggestion_for(draft, &typed.typed)),
+        suggestion: existing.and_then(|draft| entry_lookup::suggestion_for(draft, &image.typed)),
     })
 }
 
@@ -76,13 +76,13 @@ fn annotate_list(context: &Context, args: &Annotate, list: &Reference) -> Result
     let flags = &args.entry;
     let subject = match &args.subject {
         Some(subject) => {
-            let registry = context.registry(&args.network, list.repository())?;
+            let registry = context.registry_client(&args.network, list.repository())?;
             Some(list_metadata::resolve_subject(&registry, list, subject.reference()?)?)
         }
         None => None,
     };
     apply_change(context, args, list, &mut |existing| {
-        let missing = || CommandError::NoSuchDraft(list.to_string());
+        let missing = || CommandError::NoSuchDraftOrImage(list.to_string());
         let mut draft: Draft = existing.cloned().ok_or_else(missing)?;
         list_metadata::annotate(&mut draft, &flags.annotations)?;
         draft.annotations.retain(|name, _| !flags.unset_annotations.contains(name));
@@ -140,17 +140,17 @@ fn apply_entry_flags(entry: &mut Entry, flags: &EntryFlags) -> Result<Vec<Note>,
     let notes = Vec::from_iter(add_variant_prefix(&mut platform, flags));
     // An artifact or an attestation needs no platform, so annotations alone are not checked against one.
     let is_checked = changes_platform(flags) || !changes_entry(flags);
-    if is_checked && !flags.force && !platform.is_known() {
+    if is_checked && !flags.force && !platform.is_known_os_arch() {
         return Err(CommandError::UnsupportedPlatform {
             os: flags.os.clone(),
             arch: flags.arch.clone(),
-            suggestions: suggested_flags(flags),
+            suggestions: suggested_platform_flags(flags),
         });
     }
     entry.descriptor.platform = Some(platform);
     let annotations = &mut entry.descriptor.annotations;
     annotations.extend(
-        flags.annotations.iter().filter(|annotation| annotation.annotates_command_object()).map(AnnotationArg::pair),
+        flags.annotations.iter().filter(|annotation| annotation.annotates_without_prefix()).map(AnnotationArg::pair),
     );
     annotations.retain(|name, _| !flags.unset_annotations.contains(name));
     if let Some(artifact_type) = &flags.artifact_type {
@@ -160,15 +160,15 @@ fn apply_entry_flags(entry: &mut Entry, flags: &EntryFlags) -> Result<Vec<Note>,
 }
 
 /// The flags that would correct a mistyped operating system or architecture.
-fn suggested_flags(flags: &EntryFlags) -> Vec<String> {
-    let os = nearest_other(&flags.os, platform::known_operating_systems());
-    let arch = nearest_other(&flags.arch, platform::known_architectures(None));
+fn suggested_platform_flags(flags: &EntryFlags) -> Vec<String> {
+    let os = nearest_if_unknown(&flags.os, platform::known_operating_systems());
+    let arch = nearest_if_unknown(&flags.arch, platform::known_architectures(None));
     let os = os.map(|os| format!("--os {os}"));
     os.into_iter().chain(arch.map(|arch| format!("--arch {arch}"))).collect()
 }
 
 /// The known word that is nearest to an unknown one.
-fn nearest_other<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+fn nearest_if_unknown<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let known: Vec<&str> = known.into_iter().collect();
     if known.contains(&word) { None } else { nearest(word, known) }
 }

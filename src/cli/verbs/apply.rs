@@ -5,13 +5,14 @@ use std::time::Duration;
 use crate::cli::args::{Apply, PublishFlags, PublishFormat, TagArg};
 use crate::cli::context::Context;
 use crate::cli::spec_files;
-use crate::cli::verbs::publish_and_report::{self, DraftOrigin, publish};
+use crate::cli::verbs::publish_and_report::{self, DraftOrigin, publish_and_report};
 use crate::core::apply::{ApplyRequest, BuiltList};
 use crate::core::error::CommandError;
-use crate::core::error_parts::{PartialResult, SpecOrigin};
+use crate::core::error_parts::PartialResult;
 use crate::core::image_source::ContentAccess;
 use crate::core::list_names::{ListNaming, UntaggedTarget};
 use crate::core::push::outcome::PushOutcome;
+use crate::core::spec_origin::SpecOrigin;
 use crate::drafts::DraftStore;
 use crate::model::Draft;
 use crate::model::spec::Spec;
@@ -23,27 +24,27 @@ pub(crate) fn run(context: &Context, args: &Apply) -> Result<(), CommandError> {
         false => (SpecOrigin::File, spec_files::read_all(context, &args.file)?),
     };
     specs.iter_mut().for_each(|spec| spec_files::apply_flags(spec, args));
-    let build_outputs = spec_files::add_build_outputs(context, &args.build_outputs, &args.from_targets, &mut specs)?;
+    let build_outputs = spec_files::add_build_outputs(context, &args.build_outputs, &args.build_targets, &mut specs)?;
     let flags = &args.publish;
     let request = ApplyRequest {
-        names: ListNaming {
+        naming: ListNaming {
             specs: &specs,
             further_names: flags.tags.iter().filter_map(TagArg::reference).collect(),
-            untagged: UntaggedTarget::Latest,
+            untagged: UntaggedTarget::LatestUnlessTagged,
         },
         build_outputs: &build_outputs,
         options: flags.options(),
         is_to_layout: flags.to.is_some(),
         edits: args.list_flags.edits()?,
         ignore_missing: args.ignore_missing,
-        keeps_drafts: args.draft,
+        stores_drafts: args.stores_drafts,
         origin,
         warn: &|warning| context.streams.warning(warning),
         progress: &context.fetch_progress(),
     };
-    let lists = named_lists(&request.names, flags)?;
-    let registry = context.registry(&args.network, lists.first().map(|(_, target)| target.repository()))?;
-    let access = context.access(&registry);
+    let lists = lists_to_build(&request.naming, flags)?;
+    let registry = context.registry_client(&args.network, lists.first().map(|(_, target)| target.repository()))?;
+    let access = context.content_access(&registry);
     let lists = request.build(access, &lists)?;
     let is_json = flags.format == Some(PublishFormat::Json);
     let github = publish_and_report::open_github_files(context, flags)?;
@@ -51,7 +52,7 @@ pub(crate) fn run(context: &Context, args: &Apply) -> Result<(), CommandError> {
     // The files of GitHub Actions are written once, for all lists.
     let list_flags =
         PublishFlags { format: flags.format.filter(|format| *format != PublishFormat::Github), ..flags.clone() };
-    let result = publish_all(context, access, &lists, &list_flags, args.network.timeout, |outcome| {
+    let result = publish_and_store_all(context, access, &lists, &list_flags, args.network.timeout, |outcome| {
         outcomes.push(outcome.clone());
         if is_json { Ok(()) } else { publish_and_report::print_result(context, outcome, flags) }
     });
@@ -72,12 +73,12 @@ pub(crate) fn run(context: &Context, args: &Apply) -> Result<(), CommandError> {
 /// The lists to build, each with its spec.
 ///
 /// # Errors
-/// Those of [`ListNaming::lists`]; one layout name or result file for several lists.
-pub(crate) fn named_lists<'a>(
+/// Those of [`ListNaming::checked_lists`]; one layout name or result file for several lists.
+pub(crate) fn lists_to_build<'a>(
     names: &ListNaming<'a>,
     flags: &PublishFlags,
 ) -> Result<Vec<(&'a Spec, &'a Reference)>, CommandError> {
-    let lists = names.lists()?;
+    let lists = names.checked_lists()?;
     if let Some(to) = &flags.to {
         names.check_layout(to, lists.len())?;
     }
@@ -92,9 +93,9 @@ pub(crate) fn named_lists<'a>(
 ///
 /// # Errors
 /// The first failure. If there are several lists, it names those that were published and those that were not.
-pub(crate) fn publish_all(
+pub(crate) fn publish_and_store_all(
     context: &Context,
-    access: ContentAccess<'_>,
+    content_access: ContentAccess<'_>,
     lists: &[BuiltList],
     flags: &PublishFlags,
     timeout: Option<Duration>,
@@ -102,12 +103,20 @@ pub(crate) fn publish_all(
 ) -> Result<(), CommandError> {
     for (number, list) in lists.iter().enumerate() {
         let options = list.options.clone();
-        let published = publish(context, access, &list.draft, flags, options, DraftOrigin::Stored, |outcome| {
-            let reported = report(outcome);
-            // A draft is kept even if its result cannot be printed.
-            let kept = list.stored.as_ref().map_or(Ok(()), |draft| store_draft(context, draft, timeout));
-            reported.and(kept)
-        });
+        let published = publish_and_report(
+            context,
+            content_access,
+            &list.draft,
+            flags,
+            options,
+            DraftOrigin::StoreOrSpec,
+            |outcome| {
+                let reported = report(outcome);
+                // A draft is kept even if its result cannot be printed.
+                let kept = list.draft_to_store.as_ref().map_or(Ok(()), |draft| store_draft(context, draft, timeout));
+                reported.and(kept)
+            },
+        );
         let Err(error) = published else { continue };
         if lists.len() == 1 {
             return Err(error);
@@ -130,7 +139,7 @@ fn store_draft(context: &Context, draft: &Draft, timeout: Option<Duration>) -> R
     };
     store.replace(draft, &context.wait_notice())?;
     if is_other {
-        context.streams.note(format_args!("the draft {} is replaced", draft.reference));
+        context.streams.message(format_args!("the draft {} is replaced", draft.reference));
     }
     Ok(())
 }

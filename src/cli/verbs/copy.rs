@@ -4,7 +4,7 @@ use crate::cli::args::{Copy, Format};
 use crate::cli::context::Context;
 use crate::cli::output::human;
 use crate::cli::verbs::dry_run;
-use crate::cli::verbs::publish_and_report::Reporter;
+use crate::cli::verbs::publish_and_report::StreamReporter;
 use crate::content::oci_layout::{Layout, LayoutReference, LayoutSink, LockWait};
 use crate::content::registry::{ManifestName, RegistryClient};
 use crate::content::{ContentSink, ContentSource, Location, RegistryRepository};
@@ -21,12 +21,12 @@ pub(crate) fn run(context: &Context, args: &Copy) -> Result<(), CommandError> {
     let (source, target) = (context.location(&args.source)?, context.location(&args.target)?);
     // A login is for the registry of the target, or else for that of the source.
     let login_repository = target.reference().or(source.reference()).map(Reference::repository);
-    let registry = context.registry(&args.network, login_repository)?;
-    let (source_content, name, source_tag) = open_source(&registry, &source)?;
-    let notice = |line: &str| context.streams.note(line);
-    let lock_wait = LockWait { limit: context.time_limit(args.network.timeout)?, notice: &notice };
-    let (sink, expected) = open_target(&registry, &target, lock_wait)?;
-    let reporter = Reporter { context, is_quiet: args.quiet, is_verbose: args.verbose };
+    let registry = context.registry_client(&args.network, login_repository)?;
+    let (source_content, manifest_name, source_tag) = open_source(&registry, &source)?;
+    let notice = |line: &str| context.streams.message(line);
+    let lock_wait = LockWait { limit: context.timeout_or_variable(args.network.timeout)?, notice: &notice };
+    let (sink, target_digest) = open_target_with_digest(&registry, &target, lock_wait)?;
+    let reporter = StreamReporter { context, is_quiet: args.quiet, is_verbose: args.verbose };
     let tag = target_tag(args, &target, source_tag.as_deref())?;
     let request = CopyRequest {
         source: &*source_content,
@@ -35,10 +35,10 @@ pub(crate) fn run(context: &Context, args: &Copy) -> Result<(), CommandError> {
         clock: &*context.clock,
         from: args.source.typed.clone(),
         to: full_name(&target, tag.as_deref()),
-        name,
+        manifest_name,
         tag,
-        expected,
-        filter: &args.sources.filter(),
+        target_digest,
+        filter: &args.source_filter.filter(),
         referrers: &ReferrerFilter { policy: args.referrers, types: args.referrer_types.clone() },
         dry_run: args.dry_run,
         verify: args.verify,
@@ -47,7 +47,7 @@ pub(crate) fn run(context: &Context, args: &Copy) -> Result<(), CommandError> {
     let mut outcome = request.run()?;
     outcome.requests = registry.requests();
     for change in &outcome.changes {
-        context.streams.note(format_args!("{}: {change}", outcome.source));
+        context.streams.message(format_args!("{}: {change}", outcome.source));
     }
     outcome.warnings.iter().for_each(|warning| context.streams.warning(warning));
     print_outcome(context, args, &outcome).map_err(|error| match args.dry_run {
@@ -81,7 +81,7 @@ fn open_source<'a>(registry: &'a RegistryClient, location: &'a Location) -> Resu
 }
 
 /// What the copy is written to, and the digest that the copy must have.
-fn open_target<'a>(
+fn open_target_with_digest<'a>(
     registry: &'a RegistryClient,
     location: &'a Location,
     lock_wait: LockWait<'a>,

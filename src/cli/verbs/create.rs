@@ -8,13 +8,14 @@ use crate::cli::verbs::named_images::NamedImages;
 use crate::cli::verbs::publish_and_report::DraftOrigin;
 use crate::content::registry::{ManifestName, RegistryClient};
 use crate::core::error::CommandError;
-use crate::core::error_parts::{NameRole, SpecOrigin};
+use crate::core::error_parts::NameRole;
 use crate::core::image_filters::LocationResult;
 use crate::core::json_output::ManifestJson;
 use crate::core::requirements;
 use crate::core::resolve::new_draft::DraftSources;
 use crate::core::resolve::previous_entries::{self, PreviousDescriptors, SourceChange};
 use crate::core::resolve::resolved_source::ResolvedSource;
+use crate::core::spec_origin::SpecOrigin;
 use crate::drafts::DraftStore;
 use crate::location::Location;
 use crate::model::Draft;
@@ -28,15 +29,15 @@ pub(crate) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
     refuse_without_amend(args, list, stored.as_ref())?;
     let existing = stored.as_ref();
     let named = NamedImages::read(context, &args.images, &args.image_flags, list.repository())?;
-    let registry = context.registry(&args.network, list.repository())?;
+    let registry = context.registry_client(&args.network, list.repository())?;
     if args.push && args.publish.to.is_none() {
-        direct_push::announce_repositories(&registry, list, &args.publish);
+        direct_push::expect_repositories(&registry, list, &args.publish);
     }
-    let access = context.access(&registry);
+    let access = context.content_access(&registry);
     if !args.push {
         refuse_layouts(&named.arguments)?;
     }
-    let is_requested = |image: &LocationResult| is_requested(args, existing, image);
+    let is_requested = |image: &LocationResult| needs_fetch(args, existing, image);
     let (sources, _) = named.resolve(access, list.repository(), existing, is_requested, &context.fetch_progress())?;
     let previous = match existing {
         Some(draft) => PreviousDescriptors::resolve(&registry, draft, &sources)?,
@@ -56,7 +57,7 @@ pub(crate) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
     if args.push {
         let (draft, _) = build(None)?;
         direct_push::publish_and_print(context, access, &draft, &args.publish, DraftOrigin::New)?;
-        print_source_changes(context, &[], &sources);
+        print_source_changes_and_omissions(context, &[], &sources);
         return Ok(());
     }
     let mut built = None;
@@ -71,9 +72,9 @@ pub(crate) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
         })?;
     }
     let Some((draft, source_changes)) = built else { return Ok(()) };
-    print_source_changes(context, &source_changes, &sources);
+    print_source_changes_and_omissions(context, &source_changes, &sources);
     if is_published {
-        context.streams.note(format_args!(
+        context.streams.message(format_args!(
             "{list} is published, but there was no draft of it to amend: the new draft has only the images that were \
              named. Make a draft of the published list with: create {list} {list}"
         ));
@@ -95,7 +96,7 @@ fn refuse_without_amend(args: &Create, list: &Reference, draft: Option<&Draft>) 
 
 /// Whether the list is one of its own sources.
 fn is_own_source(args: &Create, list: &Reference) -> bool {
-    args.images.iter().any(|image| image.name().is_ok_and(|name| name.reference() == Some(list)))
+    args.images.iter().any(|image| image.location_result().is_ok_and(|name| name.reference() == Some(list)))
 }
 
 /// Whether the registry has the list. A failed request counts as no.
@@ -127,17 +128,21 @@ pub(crate) fn refuse_layouts(images: &[LocationResult]) -> Result<(), CommandErr
 
 /// Whether to request an image from its registry. A draft's entry is reused if its reference cannot have moved, or with
 /// `--offline`.
-fn is_requested(args: &Create, existing: Option<&Draft>, image: &LocationResult) -> bool {
+fn needs_fetch(args: &Create, existing: Option<&Draft>, image: &LocationResult) -> bool {
     let Some(image) = image.as_ref().ok().and_then(Location::reference) else { return true };
-    let is_known = existing.is_some_and(|draft| previous_entries::has_source(draft, image));
+    let is_known = existing.is_some_and(|draft| previous_entries::can_reuse_source(draft, image));
     let is_fixed = image.digest().is_some() && existing.is_some_and(|draft| draft.get(image).is_some());
     !(is_known && (args.image_flags.offline || is_fixed))
 }
 
 /// Prints which tags have moved since the draft was made, and what the draft cannot contain.
-pub(crate) fn print_source_changes(context: &Context, source_changes: &[SourceChange], sources: &[ResolvedSource]) {
+pub(crate) fn print_source_changes_and_omissions(
+    context: &Context,
+    source_changes: &[SourceChange],
+    sources: &[ResolvedSource],
+) {
     sources.iter().flat_map(|source| &source.omissions).for_each(|omission| context.streams.warning(omission));
     for SourceChange { reference, old, new } in source_changes {
-        context.streams.note(format_args!("{reference} moved: {old} → {new}"));
+        context.streams.message(format_args!("{reference} moved: {old} → {new}"));
     }
 }

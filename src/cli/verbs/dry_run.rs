@@ -4,7 +4,7 @@ use std::fmt::{Display, Write};
 
 use crate::cli::output::{Table, human};
 use crate::core::json_output::{PlannedTransfer, TransferMethod};
-use crate::core::push::outcome::{CopiedBlobs, DryRun, PlannedTagChange, PushOutcome, TagChangeKind};
+use crate::core::push::outcome::{CopiedBlobs, DryRun, PlannedTagChange, PlannedTagChangeKind, PushOutcome};
 use crate::reference::Reference;
 
 /// The text of a dry run.
@@ -61,19 +61,19 @@ pub(super) fn referrers<T: Display>(sent: &[T], left_behind: &[T]) -> String {
 }
 
 /// What happens to a tag. `moves` is the word for a tag that names another list now.
-fn tag_state(change: TagChangeKind, moves: &str) -> &str {
+fn tag_state(change: PlannedTagChangeKind, moves: &str) -> &str {
     match change {
-        TagChangeKind::New => "new",
-        TagChangeKind::Unchanged => "unchanged",
-        TagChangeKind::Moved => moves,
-        TagChangeKind::Unknown => "what it serves now is not known",
+        PlannedTagChangeKind::New => "new",
+        PlannedTagChangeKind::Unchanged => "unchanged",
+        PlannedTagChangeKind::Moved => moves,
+        PlannedTagChangeKind::Unknown => "what it serves now is not known",
     }
 }
 
 fn table(outcome: &PushOutcome) -> Table {
     let mut table = Table::new(&["platform", "digest", "from", "bytes"]);
     for image in &outcome.platforms {
-        let (from, bytes) = match &image.from {
+        let (from, bytes) = match &image.transfer {
             Some(PlannedTransfer { how: TransferMethod::InPlace, .. }) | None => ("in place".to_owned(), String::new()),
             Some(PlannedTransfer { how, repository, bytes }) => {
                 let how = if *how == TransferMethod::Mount { "mount" } else { "copy" };
@@ -87,21 +87,21 @@ fn table(outcome: &PushOutcome) -> Table {
 }
 
 /// The differences from the list that the registry serves now, one line each.
-fn differences(outcome: &PushOutcome, preview: &DryRun) -> String {
+fn differences(outcome: &PushOutcome, dry_run: &DryRun) -> String {
     if outcome.unchanged {
         return "unchanged: nothing would be sent".to_owned();
     }
     let list = &outcome.reference;
     let reference = Reference::parse(list).ok();
     let own_tag = reference.as_ref().and_then(Reference::tag);
-    let mut changes = preview.tag_changes.iter();
+    let mut changes = dry_run.tag_changes.iter();
     // The first name of a list in a layout is its own.
     let own_change =
         if own_tag.is_some() { changes.find(|change| Some(change.tag.as_str()) == own_tag) } else { changes.next() };
-    let lines = preview.changes.lines();
+    let lines = dry_run.changes.lines();
     match own_change.map(|tag| tag.change) {
-        Some(TagChangeKind::Unknown) => format!("What {list} serves now is not known"),
-        Some(TagChangeKind::Unchanged) => format!("{list} serves this list now"),
+        Some(PlannedTagChangeKind::Unknown) => format!("What {list} serves now is not known"),
+        Some(PlannedTagChangeKind::Unchanged) => format!("{list} serves this list now"),
         _ if lines.is_empty() => format!("{list} serves the same list now in other bytes"),
         _ => format!("Compared with what {list} serves now:\n{}", lines.join("\n")),
     }

@@ -10,7 +10,7 @@ use crate::model::spec;
 use crate::reference::Reference;
 
 pub(crate) fn run(context: &Context, args: &Export) -> Result<(), CommandError> {
-    let location = context.location(&args.image)?;
+    let location = context.location(&args.list)?;
     let file = args.output.as_deref().map(|path| ResultFile::prepare(context.env.original_path(path))).transpose()?;
     let stored = match location.reference().filter(|_| !args.remote) {
         Some(list) => context.load_draft(list)?,
@@ -18,10 +18,10 @@ pub(crate) fn run(context: &Context, args: &Export) -> Result<(), CommandError> 
     };
     let ExportedSpec { spec, warnings } = match stored {
         Some(draft) => export::spec_of_draft(&draft)?,
-        None if args.local => return Err(CommandError::NoSuchDraft(location.to_string())),
+        None if args.local => return Err(CommandError::NoSuchDraftOrImage(location.to_string())),
         None => {
-            let registry = &context.registry(&args.network, location.reference().map(Reference::repository))?;
-            export::spec_of_published(context.access(registry), &location)?
+            let registry = &context.registry_client(&args.network, location.reference().map(Reference::repository))?;
+            export::spec_of_published(context.content_access(registry), &location)?
         }
     };
     let mut text = spec::write(&spec);

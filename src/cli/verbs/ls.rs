@@ -10,8 +10,9 @@ use crate::cli::args::{Ls, RowsFormat};
 use crate::cli::context::Context;
 use crate::cli::output::{Table, human};
 use crate::core::error::CommandError;
+use crate::core::error_parts;
 use crate::core::json_output::ManifestJson;
-use crate::core::requirements;
+use crate::core::platform_match;
 use crate::drafts::docker_dir::{StoredDraft, StoredName};
 use crate::model::Draft;
 
@@ -32,7 +33,7 @@ pub(crate) fn run(context: &Context, args: &Ls) -> Result<(), CommandError> {
     match args.format {
         _ if args.quiet => rows.iter().filter_map(Row::list).try_for_each(|list| context.streams.line(list))?,
         RowsFormat::Table => {
-            let table = context.streams.fit_table(table(&rows));
+            let table = context.streams.table_for_stdout(table(&rows));
             context.streams.data(table.to_string().as_bytes())?;
         }
         RowsFormat::Json => context.streams.json(&rows.iter().map(Row::to_json).collect::<Result<Vec<_>, _>>()?)?,
@@ -78,7 +79,7 @@ impl Row {
                 manifest: Box::new(ManifestJson::from_draft(&stored.draft)?),
                 guessed,
                 directory,
-                entries: stored.draft.entries().count(),
+                entries: stored.draft.entries_in_key_order().count(),
                 modified: rfc3339(stored.modified),
                 stored_bytes: stored.bytes,
             },
@@ -130,7 +131,7 @@ fn table(rows: &[Row]) -> Table {
             Row::Unreadable(..) => table.row([&name, "-", "(cannot be read)", "-", "-"]),
             Row::Draft(_, stored) => {
                 let age = human::ago(now.duration_since(stored.modified).unwrap_or_default());
-                let count = stored.draft.entries().count().to_string();
+                let count = stored.draft.entries_in_key_order().count().to_string();
                 table.row([name, count, platforms(&stored.draft), age, human::size(stored.bytes)]);
             }
         }
@@ -144,11 +145,11 @@ const SHOWN_PLATFORMS_MAX: usize = 16;
 /// The platforms of the images, each once. Attestations have none.
 fn platforms(draft: &Draft) -> String {
     let mut names: Vec<String> = Vec::new();
-    let images = draft.entries().filter(|entry| !entry.is_attestation());
-    for name in images.filter_map(|entry| requirements::known_platform(&entry.descriptor)).map(ToString::to_string) {
+    let images = draft.entries_in_key_order().filter(|entry| !entry.is_attestation());
+    for name in images.filter_map(|entry| platform_match::known_platform(&entry.descriptor)).map(ToString::to_string) {
         if !names.contains(&name) {
             names.push(name);
         }
     }
-    requirements::abbreviated(&names, SHOWN_PLATFORMS_MAX)
+    error_parts::abbreviated(&names, SHOWN_PLATFORMS_MAX)
 }

@@ -18,7 +18,7 @@ pub(crate) fn run(context: &Context, args: &Man) -> Result<(), CommandError> {
         let text = args::reference_page(args.command.as_deref()).ok_or_else(no_page)?;
         return Ok(context.streams.data(text.as_bytes())?);
     }
-    let pages = args::manual_pages(version::date());
+    let pages = args::manual_pages(version::commit_date());
     if let Some(dir) = &args.output {
         return write_pages(context.env.original_path(dir), &pages);
     }

@@ -26,7 +26,7 @@ pub(crate) struct NamedImages {
 }
 
 impl NamedImages {
-    /// Reads the files. `list` is the repository of digests that name none.
+    /// Reads the files. `default_repository` is the repository of digests that name none.
     ///
     /// # Errors
     /// Those of [`build_output_files::read_all`].
@@ -34,36 +34,37 @@ impl NamedImages {
         context: &Context,
         arguments: &[LocationArg],
         flags: &ImageSourceFlags,
-        list: &Repository,
+        default_repository: &Repository,
     ) -> Result<NamedImages, CommandError> {
-        let from = (flags.build_outputs.clone(), flags.targets.clone());
-        let build_outputs = build_output_files::read_all(context, &[from], list)?;
+        let from = (flags.build_outputs.clone(), flags.build_targets.clone());
+        let build_outputs = build_output_files::read_all(context, &[from], default_repository)?;
         let arguments: Vec<LocationResult> = arguments.iter().map(|argument| context.location(argument)).collect();
-        let images = arguments.iter().cloned().chain(build_outputs.names()).collect();
-        Ok(NamedImages { filter: flags.sources.filter(), arguments, images, build_outputs })
+        let images = arguments.iter().cloned().chain(build_outputs.locations()).collect();
+        Ok(NamedImages { filter: flags.source_filter.filter(), arguments, images, build_outputs })
     }
 
-    /// Fetches the images for a list in the repository `target`. `is_requested` says which ones are requested; the
+    /// Fetches the images for a list in the repository `target`. `needs_fetch` says which ones are requested; the
     /// others are reused from the draft `existing`.
     ///
     /// # Errors
     /// Errors of registries, and two files with different images for one platform.
     pub(crate) fn resolve<'a>(
         &'a self,
-        access: ContentAccess<'_>,
+        content_access: ContentAccess<'_>,
         target: &Repository,
         existing: Option<&'a Draft>,
-        is_requested: impl Fn(&LocationResult) -> bool,
+        needs_fetch: impl Fn(&LocationResult) -> bool,
         progress: &(dyn Fn(FetchEvent<'_>) + Sync),
     ) -> Result<(Vec<ResolvedSource>, Vec<ReusedSource<'a>>), CommandError> {
         let (requested, reused) =
-            previous_entries::split_known(existing, resolver::distinct(&self.images), is_requested);
+            previous_entries::split_known(existing, resolver::distinct(&self.images), needs_fetch);
         let (filter, targets) = (&self.filter, vec![target]);
-        let resolver = Resolver { access, filter, existing, targets, concurrent_task: None, progress };
+        let resolver = Resolver { content_access, filter, existing, targets, concurrent_task: None, progress };
         let resolved = resolver.resolve(&requested, &reused);
-        let mut sources = resolved.map_err(|error| self.build_outputs.add_file_to_error(access.registry, error))?;
+        let mut sources =
+            resolved.map_err(|error| self.build_outputs.diagnose_error(content_access.registry, error))?;
         let is_argument = |name: &Location| self.arguments.iter().flatten().any(|argument| argument == name);
-        self.build_outputs.remove_duplicates(&mut sources, &reused, is_argument, |platform| {
+        self.build_outputs.check_and_remove_duplicates(&mut sources, &reused, is_argument, |platform| {
             selection::selects_platform(&self.filter, platform)
         })?;
         Ok((sources, reused))

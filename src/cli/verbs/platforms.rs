@@ -14,8 +14,8 @@ const UNKNOWN: &str = "unknown";
 
 pub(crate) fn run(context: &Context, args: &Platforms) -> Result<(), CommandError> {
     let location = context.location(&args.image)?;
-    let registry = &context.registry(&args.network, location.reference().map(Reference::repository))?;
-    let access = context.access(registry);
+    let registry = &context.registry_client(&args.network, location.reference().map(Reference::repository))?;
+    let access = context.content_access(registry);
     let image = platforms::fetch_platforms(access, &location)?;
     match args.format {
         PlatformsFormat::Text => Ok(context.streams.data(text(&args.image.typed, &image).as_bytes())?),

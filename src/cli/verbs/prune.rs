@@ -31,13 +31,13 @@ pub(crate) fn run(context: &Context, args: &Prune) -> Result<(), CommandError> {
             Ok(None) => {}
             Err(StoreError::LockHeld { list, holder, .. }) => {
                 let process = holder.map_or(String::new(), |pid| format!(" in process {pid}"));
-                context.streams.note(format_args!("skipping {list}: another docker-manifest{process} is using it"));
+                context.streams.message(format_args!("skipping {list}: another docker-manifest{process} is using it"));
             }
             Err(error) => errors.push(error.into()),
         }
     }
     if !args.dry_run {
-        rm::sweep(context, &store);
+        rm::remove_leftovers(context, &store);
     }
     let total = if args.dry_run { "Total reclaimable space" } else { "Total reclaimed space" };
     context.streams.line(format_args!("{total}: {}", human::size(bytes)))?;

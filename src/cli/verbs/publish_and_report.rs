@@ -25,7 +25,7 @@ use crate::model::Draft;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DraftOrigin {
     /// A store, or a spec. Only the requests of the push are counted.
-    Stored,
+    StoreOrSpec,
     /// The images of this command. The requests for them are counted too.
     New,
     /// The published list, which the draft replaces unless another client has changed it since.
@@ -38,11 +38,11 @@ pub(crate) enum DraftOrigin {
 /// All checks are made before anything is sent; those of the draft itself before any request.
 ///
 /// # Errors
-/// Those of [`Push::new`] and [`Push::run`], and files that cannot be written. [`PartialResult::PushedButNotReported`]
-/// if the list is published and a later step failed.
-pub(crate) fn publish(
+/// Those of [`PreparedPush::new`] and [`PreparedPush::run`], and files that cannot be written.
+/// [`PartialResult::PushedButNotReported`] if the list is published and a later step failed.
+pub(crate) fn publish_and_report(
     context: &Context,
-    access: ContentAccess<'_>,
+    content_access: ContentAccess<'_>,
     draft: &Draft,
     flags: &PublishFlags,
     options: PushOptions,
@@ -51,16 +51,16 @@ pub(crate) fn publish(
 ) -> Result<PushOutcome, CommandError> {
     let replaces = draft.remote_digest.clone().filter(|_| origin == DraftOrigin::Published && !flags.by_digest);
     let mut options = PushOptions { replaces, ..options };
-    let reporter = Reporter { context, is_quiet: flags.quiet, is_verbose: flags.verbose };
+    let reporter = StreamReporter { context, is_quiet: flags.quiet, is_verbose: flags.verbose };
     let by_digest = flags.by_digest.then(|| per_repository::named_by_digest(draft, options.list_format)).transpose()?;
     if by_digest.is_some() {
         options.tags.clear();
     }
     let draft = by_digest.as_ref().unwrap_or(draft);
-    let ContentAccess { registry, layouts } = access;
+    let ContentAccess { registry, layouts } = content_access;
     let push_context = PushContext { registry, layouts, clock: &*context.clock, reporter: &reporter };
     let count = |outcome: PushOutcome| {
-        let requests = if origin == DraftOrigin::Stored { outcome.requests } else { registry.requests() };
+        let requests = if origin == DraftOrigin::StoreOrSpec { outcome.requests } else { registry.requests() };
         PushOutcome { requests, ..outcome }
     };
     if let Some(layout) = &flags.to {
@@ -79,7 +79,7 @@ pub(crate) fn publish(
 /// Runs `push`, calls `report` with the result, then writes the result files. They are opened before anything is sent.
 ///
 /// # Errors
-/// As [`publish`].
+/// As [`fn@publish_and_report`].
 pub(crate) fn push_and_report(
     context: &Context,
     flags: &PublishFlags,
@@ -137,21 +137,21 @@ pub(crate) fn check_result_files(context: &Context, flags: &PublishFlags) -> Res
 }
 
 /// Prints on stderr what a push reports.
-pub(crate) struct Reporter<'a> {
+pub(crate) struct StreamReporter<'a> {
     pub(crate) context: &'a Context,
     pub(crate) is_quiet: bool,
     /// Whether each step is printed.
     pub(crate) is_verbose: bool,
 }
 
-impl PushReporter for Reporter<'_> {
+impl PushReporter for StreamReporter<'_> {
     fn note(&self, line: &str) {
-        self.context.streams.note(line);
+        self.context.streams.message(line);
     }
 
     fn step(&self, line: std::fmt::Arguments<'_>) {
         if self.is_verbose {
-            self.context.streams.note(line);
+            self.context.streams.message(line);
         }
     }
 
@@ -164,9 +164,9 @@ impl PushReporter for Reporter<'_> {
 pub(crate) fn print_result(context: &Context, outcome: &PushOutcome, flags: &PublishFlags) -> Result<(), CommandError> {
     match flags.format {
         Some(PublishFormat::Json) => Ok(context.streams.json(outcome)?),
-        Some(PublishFormat::Markdown) => Ok(context.streams.data(markdown::table(outcome).as_bytes())?),
+        Some(PublishFormat::Markdown) => Ok(context.streams.data(markdown::summary(outcome).as_bytes())?),
         _ if flags.quiet => Ok(context.streams.line(&outcome.digest)?),
-        _ if outcome.dry_run => Ok(context.streams.diff(&dry_run::text(outcome, context.streams.width()))?),
+        _ if outcome.dry_run => Ok(context.streams.diff(&dry_run::text(outcome, context.streams.stdout_width()))?),
         _ if flags.to.is_some() => {
             Ok(context.streams.line(format_args!("{}@{}", outcome.reference, outcome.digest))?)
         }
@@ -196,9 +196,9 @@ pub(crate) fn print_warnings(context: &Context, published: &[PushOutcome]) {
 fn print_tags(context: &Context, published: &PushOutcome) {
     for repository in published.repositories() {
         for name in repository.tags_in_full() {
-            let is_old = repository.already_there.contains(&name);
+            let is_old = repository.unchanged_tags.contains(&name);
             let state = if is_old { "already there" } else { "published" };
-            context.streams.note(format_args!("{state}: {name}"));
+            context.streams.message(format_args!("{state}: {name}"));
         }
     }
 }

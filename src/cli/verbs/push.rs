@@ -2,7 +2,7 @@
 
 use crate::cli::args::Push;
 use crate::cli::context::Context;
-use crate::cli::verbs::publish_and_report::{self, DraftOrigin, publish};
+use crate::cli::verbs::publish_and_report::{self, DraftOrigin, publish_and_report};
 use crate::core::error::CommandError;
 use crate::core::push::outcome::PushOutcome;
 use crate::digest::Digest;
@@ -12,17 +12,19 @@ use crate::reference::Reference;
 
 pub(crate) fn run(context: &Context, args: &Push) -> Result<(), CommandError> {
     let target = args.list.reference()?;
-    let mut draft = context.store().load(target)?.ok_or_else(|| CommandError::NoSuchDraft(target.to_string()))?;
-    let registry = context.registry(&args.network, target.repository())?;
+    let mut draft =
+        context.store().load(target)?.ok_or_else(|| CommandError::NoSuchDraftOrImage(target.to_string()))?;
+    let registry = context.registry_client(&args.network, target.repository())?;
     let print = |published: &PushOutcome| publish_and_report::print_result(context, published, &args.publish);
-    let access = context.access(&registry);
+    let access = context.content_access(&registry);
     let edits = args.list_flags.edits()?;
     let subject = edits.fetch_subject(&registry, target)?;
     // The flags change only what is published, not the draft that is stored.
     let stored = (!edits.is_empty()).then(|| draft.clone());
     edits.apply(subject.as_ref(), &mut draft)?;
     let options = args.publish.options();
-    let published = publish(context, access, &draft, &args.publish, options, DraftOrigin::Stored, print)?;
+    let published =
+        publish_and_report(context, access, &draft, &args.publish, options, DraftOrigin::StoreOrSpec, print)?;
     if args.purge && !published.dry_run {
         let purged = delete_pushed_draft(context, args, target, stored.as_ref().unwrap_or(&draft));
         purged.map_err(|error| publish_and_report::pushed_but_not_reported(std::slice::from_ref(&published), error))?;
@@ -44,7 +46,7 @@ fn store_remote_digest(context: &Context, args: &Push, target: &Reference, publi
     let store = context.store_with_timeout(args.network.timeout);
     let written = store.and_then(|store| store.change(target, &context.wait_notice(), change));
     if let Err(error) = written {
-        context.streams.note(format_args!("{target} is published, but the draft could not be updated: {error}"));
+        context.streams.message(format_args!("{target} is published, but the draft could not be updated: {error}"));
     }
 }
 
@@ -56,7 +58,7 @@ fn delete_pushed_draft(context: &Context, args: &Push, target: &Reference, pushe
         Ok::<_, CommandError>(stored.filter(|_| changed).cloned())
     })?;
     if changed {
-        context.streams.note(format_args!("{target} was changed while it was being pushed, so it is not removed"));
+        context.streams.message(format_args!("{target} was changed while it was being pushed, so it is not removed"));
     }
     Ok(())
 }

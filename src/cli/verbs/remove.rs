@@ -20,7 +20,7 @@ pub(crate) fn run(context: &Context, args: &Remove) -> Result<(), CommandError> 
             Ok(draft)
         })?;
         // Not before: the first line of a failure must be the failure.
-        lines.iter().for_each(|line| context.streams.note(line));
+        lines.iter().for_each(|line| context.streams.message(line));
         return Ok(());
     }
     let mut notes = Vec::new();
@@ -30,8 +30,8 @@ pub(crate) fn run(context: &Context, args: &Remove) -> Result<(), CommandError> 
         notes = ambiguous;
         Ok::<_, CommandError>(entries)
     })?;
-    let removed = removed.ok_or_else(|| CommandError::NoSuchDraft(list.to_string()))?;
-    notes.iter().for_each(|note| context.streams.note(note));
+    let removed = removed.ok_or_else(|| CommandError::NoSuchDraftOrImage(list.to_string()))?;
+    notes.iter().for_each(|note| context.streams.message(note));
     for entry in &removed {
         context.streams.line(removed_line(entry, "Removed"))?;
     }
@@ -43,10 +43,10 @@ fn removed_line(entry: &Entry, verb: &str) -> String {
 }
 
 /// The entries that selectors select, and a line for each selector that selects several.
-type Selection = (Vec<Entry>, Vec<String>);
+type EntriesAndNotes = (Vec<Entry>, Vec<String>);
 
 /// Looks up each selector in the unchanged draft, because two selectors may select the same image.
-fn select(draft: &Draft, selectors: &[String]) -> Result<Selection, CommandError> {
+fn select(draft: &Draft, selectors: &[String]) -> Result<EntriesAndNotes, CommandError> {
     let found = CommandError::collect(selectors.iter().map(|selector| entries_of(draft, selector)))?;
     let note = |(selector, entries): (&String, &Vec<Entry>)| {
         let (list, number) = (&draft.reference, entries.len());
@@ -61,7 +61,7 @@ fn entries_of(draft: &Draft, selector: &str) -> Result<Vec<Entry>, CommandError>
     let found = entry_lookup::entries(draft, selector)?;
     if found.is_empty() {
         let (image, list) = (selector.to_owned(), draft.reference.to_string());
-        return Err(CommandError::NotInList {
+        return Err(CommandError::ImageNotInList {
             image,
             list,
             has_draft: true,

@@ -20,7 +20,7 @@ pub(crate) fn run(context: &Context, args: &Shim) -> Result<bool, CommandError> 
         ShimAction::Remove => (true, remove(context, args, &host, dir.as_deref())?),
         ShimAction::Status => {
             let status = shim::status(&host, dir.as_deref())?;
-            (status.is_used(), status)
+            (status.is_used_by_shell(), status)
         }
     };
     match args.format {
@@ -36,7 +36,7 @@ fn shim_host(context: &Context) -> ShimHost {
         path: context.env.search_path(),
         home: context.env.home().map(Path::to_owned),
         is_root: is_root(),
-        root: PathBuf::from("/"),
+        root_dir: PathBuf::from("/"),
     }
 }
 
@@ -57,7 +57,7 @@ fn absolute(dir: &Path) -> Result<PathBuf, CommandError> {
 }
 
 fn install(context: &Context, args: &Shim, host: &ShimHost, dir: Option<PathBuf>) -> Result<ShimStatus, CommandError> {
-    let dir = dir.map_or_else(|| host.install_dir(), Ok)?;
+    let dir = dir.map_or_else(|| host.default_or_free_dir(), Ok)?;
     let program = env::current_program(&host.path).map_err(ShimError::Program)?;
     let status = shim::install(host, &dir, &program)?;
     if args.format.is_none() {
@@ -72,7 +72,7 @@ fn install(context: &Context, args: &Shim, host: &ShimHost, dir: Option<PathBuf>
 /// The reasons why a shim that was just installed has no effect.
 fn warnings(status: &ShimStatus, dir: &Path) -> Vec<String> {
     let mut warnings = Vec::new();
-    if !status.is_used() {
+    if !status.is_used_by_shell() {
         let dir = dir.display();
         warnings.push(format!("this shell does not run it; put its directory first: export PATH=\"{dir}:$PATH\""));
     }
@@ -97,15 +97,15 @@ fn print_status(context: &Context, status: &ShimStatus) -> Result<(), CommandErr
     context.streams.line(format_args!("Docker:  {}\n", path(&status.docker)))?;
     let mut table = Table::new(&["CALLER", "SHIM", "WHY"]);
     for caller in &status.callers {
-        let (is_reached, reason) = reach_and_reason(caller, status);
+        let (is_reached, reason) = shim_use_and_reason(caller, status);
         table.row([caller.name, is_reached, &reason]);
     }
-    let table = context.streams.fit_table(table);
+    let table = context.streams.table_for_stdout(table);
     Ok(context.streams.data(table.to_string().as_bytes())?)
 }
 
 /// Whether a caller runs the shim, and why.
-fn reach_and_reason(caller: &Caller, status: &ShimStatus) -> (&'static str, String) {
+fn shim_use_and_reason(caller: &Caller, status: &ShimStatus) -> (&'static str, String) {
     match &caller.shim_use {
         ShimUse::Used => ("yes", "it is the first docker on its PATH".to_owned()),
         ShimUse::OtherFirst(other) => ("no", format!("{} comes first on its PATH", other.display())),

@@ -12,7 +12,8 @@ struct BuildInfo {
     version: &'static str,
     commit: Option<&'static str>,
     /// The day of the commit.
-    date: Option<&'static str>,
+    #[serde(rename = "date")]
+    commit_date: Option<&'static str>,
     target: Option<&'static str>,
 }
 
@@ -20,7 +21,7 @@ struct BuildInfo {
 const BUILD: BuildInfo = BuildInfo {
     version: env!("CARGO_PKG_VERSION"),
     commit: non_empty(env!("DOCKER_MANIFEST_BUILD_COMMIT")),
-    date: non_empty(env!("DOCKER_MANIFEST_BUILD_DATE")),
+    commit_date: non_empty(env!("DOCKER_MANIFEST_BUILD_DATE")),
     target: non_empty(env!("DOCKER_MANIFEST_BUILD_TARGET")),
 };
 
@@ -29,8 +30,8 @@ const fn non_empty(text: &'static str) -> Option<&'static str> {
 }
 
 /// The day of the commit; empty where it is not known.
-pub(super) fn date() -> &'static str {
-    BUILD.date.unwrap_or_default()
+pub(super) fn commit_date() -> &'static str {
+    BUILD.commit_date.unwrap_or_default()
 }
 
 pub(crate) fn run(context: &Context, args: &Version) -> Result<(), CommandError> {
@@ -38,7 +39,7 @@ pub(crate) fn run(context: &Context, args: &Version) -> Result<(), CommandError>
         return Ok(context.streams.json(&BUILD)?);
     }
     context.streams.line(format_args!("docker-manifest version {}", BUILD.version))?;
-    for (name, value) in [("commit:", BUILD.commit), ("date:", BUILD.date), ("target:", BUILD.target)] {
+    for (name, value) in [("commit:", BUILD.commit), ("date:", BUILD.commit_date), ("target:", BUILD.target)] {
         context.streams.line(format_args!("{name:8} {}", value.unwrap_or("unknown")))?;
     }
     Ok(())

@@ -58,8 +58,10 @@ impl Archive {
         let mut cached = is_gzip.then(|| MemberCache::new(CACHED_MEMBER_MAX, CACHED_TOTAL_MAX));
         let members = tar_reader::read_members(&mut reader, cached.as_mut()).map_err(|error| match error {
             TarError::Io(source) => LayoutError::io("read", path)(source),
-            TarError::Damaged(reason) => LayoutError::not_a_layout(path, reason),
-            TarError::Refused(member, reason) => LayoutError::Refused { path: path.to_owned(), member, reason },
+            TarError::Damaged(reason) => LayoutError::unusable(path, reason),
+            TarError::MemberRefused(member, reason) => {
+                LayoutError::FileRefused { path: path.to_owned(), file: member, reason }
+            }
         })?;
         let gzip = cached.map(|cached| {
             let stream = Mutex::new(SharedStream { expansions: 1, ..SharedStream::default() });
@@ -75,11 +77,11 @@ impl Archive {
     }
 
     /// Opens a member. Of a gzip archive one large member can be open at a time: others wait for it to be dropped.
-    pub(super) fn member(&self, name: &str) -> Result<Option<OpenFile>, LayoutError> {
+    pub(super) fn member(&self, name: &str) -> Result<Option<SizedReader>, LayoutError> {
         let Some((at, size)) = self.members.get(name).copied() else { return Ok(None) };
         let Some(gzip) = &self.gzip else {
             let mut reader = archive_reader(&self.path)?;
-            reader.skip(at).map_err(LayoutError::io("read", &self.path))?;
+            reader.seek_from_start(at).map_err(LayoutError::io("read", &self.path))?;
             return Ok(Some((Box::new(reader.take(size)), size)));
         };
         if let Some(bytes) = gzip.cached.get(name) {
@@ -147,7 +149,7 @@ impl Drop for GzipMember {
 }
 
 /// A file that was opened, and its size in bytes.
-pub(super) type OpenFile = (Box<dyn Read + Send>, u64);
+pub(super) type SizedReader = (Box<dyn Read + Send>, u64);
 
 /// The bytes of an archive, expanded.
 enum ArchiveReader {
@@ -162,7 +164,7 @@ enum ArchiveReader {
 /// The user may name an archive by a link.
 fn archive_reader(path: &Path) -> Result<ArchiveReader, LayoutError> {
     let opened = open_regular(path, true).map_err(LayoutError::io("open", path))?;
-    let not_a_file = || LayoutError::not_a_layout(path, "it is no regular file");
+    let not_a_file = || LayoutError::unusable(path, "it is no regular file");
     let (mut file, size) = opened.ok_or_else(not_a_file)?;
     let mut magic = Vec::new();
     let begun = (&mut file).take(2).read_to_end(&mut magic).and_then(|_| file.seek(SeekFrom::Start(0)));
@@ -177,10 +179,10 @@ fn archive_reader(path: &Path) -> Result<ArchiveReader, LayoutError> {
 
 impl ArchiveReader {
     /// Goes to a position from the beginning.
-    fn skip(&mut self, count: u64) -> io::Result<()> {
+    fn seek_from_start(&mut self, position: u64) -> io::Result<()> {
         match self {
-            ArchiveReader::Plain(file) => file.seek(SeekFrom::Start(count)).map(drop),
-            gzip @ ArchiveReader::Gzip { .. } => io::copy(&mut gzip.take(count), &mut io::sink()).map(drop),
+            ArchiveReader::Plain(file) => file.seek(SeekFrom::Start(position)).map(drop),
+            gzip @ ArchiveReader::Gzip { .. } => io::copy(&mut gzip.take(position), &mut io::sink()).map(drop),
         }
     }
 }

@@ -68,7 +68,7 @@ impl LayoutWriter for ArchiveWriter {
         }
         let Some(Layout { files, .. }) = &self.existing else { return Ok(false) };
         let Some((file, _)) = files.open(&name)? else { return Ok(false) };
-        let (found, _) = Hasher::read_all(file, blob.digest).map_err(LayoutError::io("read", &self.path))?;
+        let (found, _) = Hasher::hash_reader(file, blob.digest).map_err(LayoutError::io("read", &self.path))?;
         if found == *blob.digest {
             return Ok(true);
         }
@@ -104,7 +104,7 @@ impl LayoutWriter for ArchiveWriter {
         written
     }
 
-    fn read_manifest(&self, digest: &Digest) -> Result<Option<Vec<u8>>, LayoutError> {
+    fn read_manifest_unverified(&self, digest: &Digest) -> Result<Option<Vec<u8>>, LayoutError> {
         self.existing.as_ref().map_or(Ok(None), |existing| existing.files.read(&blob_path(digest), DOCUMENT_MAX))
     }
 
@@ -134,7 +134,7 @@ impl ArchiveWriter {
         }
         match slot {
             Some(archive) if !archive.is_broken => Ok(archive),
-            _ => Err(LayoutError::not_a_layout(&self.path, "an earlier blob could not be written")),
+            _ => Err(LayoutError::unusable(&self.path, "an earlier blob could not be written")),
         }
     }
 }
@@ -188,7 +188,7 @@ impl StagedArchive {
             self.begin_member(name, size)?;
             if self.staged.append_all(&mut content)? != size {
                 let reason = format!("{name} is shorter than its header says");
-                return Err(LayoutError::not_a_layout(files.path(), reason));
+                return Err(LayoutError::unusable(files.path(), reason));
             }
             self.pad_member(size)?;
             self.written.insert(name.clone());
@@ -255,7 +255,7 @@ impl StagedArchive {
         if FileIdentity::read(target)?.as_ref() != before {
             return Err(LayoutError::Replaced { path: target.to_owned() });
         }
-        self.staged.rename(target)
+        self.staged.persist_synced(target)
     }
 }
 

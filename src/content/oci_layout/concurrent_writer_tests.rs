@@ -54,7 +54,7 @@ fn directory_writers_share_a_directory_that_a_killed_writer_left() {
     fs::write(name.path.join(".docker-manifest-1-0"), "{").unwrap();
     let first = open();
     let blob = b"a blob";
-    first.put_child(&Digest::from_bytes(blob), INDEX_TYPE, blob).unwrap();
+    first.put_by_digest(&Digest::from_bytes(blob), INDEX_TYPE, blob).unwrap();
     let second = open();
     publish(&second, "2").unwrap();
     publish(&first, "1").unwrap();

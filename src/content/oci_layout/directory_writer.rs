@@ -44,7 +44,7 @@ impl DirectoryWriter {
             Ok(mut entries) => {
                 // First, because another process may make it a layout meanwhile.
                 let is_unfinished =
-                    entries.all(|entry| entry.is_ok_and(|entry| is_unfinished_layout_file(&entry.file_name())));
+                    entries.all(|entry| entry.is_ok_and(|entry| belongs_to_unfinished_layout(&entry.file_name())));
                 match open_in(&root, INDEX_FILE)? {
                     Some(_) => Some(Layout::open(name)?),
                     // Another process may be about to write its first image, or has failed to.
@@ -53,7 +53,7 @@ impl DirectoryWriter {
                         None
                     }
                     None if is_unfinished => None,
-                    None => return Err(LayoutError::not_a_layout(&root, "the directory has other files in it")),
+                    None => return Err(LayoutError::unusable(&root, "the directory has other files in it")),
                 }
             }
         };
@@ -75,7 +75,7 @@ impl LayoutWriter for DirectoryWriter {
         if blob.size.is_some_and(|expected| expected != size) {
             return Ok(false);
         }
-        let (found, _) = Hasher::read_all(file, blob.digest).map_err(LayoutError::io("read", &self.root))?;
+        let (found, _) = Hasher::hash_reader(file, blob.digest).map_err(LayoutError::io("read", &self.root))?;
         Ok(found == *blob.digest)
     }
 
@@ -92,7 +92,7 @@ impl LayoutWriter for DirectoryWriter {
         Ok(written)
     }
 
-    fn read_manifest(&self, digest: &Digest) -> Result<Option<Vec<u8>>, LayoutError> {
+    fn read_manifest_unverified(&self, digest: &Digest) -> Result<Option<Vec<u8>>, LayoutError> {
         LayoutFiles::Directory(self.root.clone()).read(&blob_path(digest), DOCUMENT_MAX)
     }
 
@@ -139,7 +139,7 @@ impl DirectoryWriter {
             let metadata = fs::symlink_metadata(below).map_err(LayoutError::io("look at", below))?;
             if !metadata.is_dir() {
                 let member = below.display().to_string();
-                return Err(LayoutError::Refused { path: self.root.clone(), member, reason: "it is a link" });
+                return Err(LayoutError::FileRefused { path: self.root.clone(), file: member, reason: "it is a link" });
             }
             below = below.parent().unwrap_or(&self.root);
         }
@@ -148,7 +148,7 @@ impl DirectoryWriter {
 }
 
 /// Whether a layout may have a file of this name before its first image is complete.
-fn is_unfinished_layout_file(name: &OsStr) -> bool {
+fn belongs_to_unfinished_layout(name: &OsStr) -> bool {
     name == BLOBS_DIRECTORY || name == LOCK_FILE || name.to_str().is_some_and(|name| name.starts_with(STAGED_PREFIX))
 }
 

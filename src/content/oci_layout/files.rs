@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use crate::content::error::LayoutError;
-use crate::content::oci_layout::archive::{Archive, OpenFile};
+use crate::content::oci_layout::archive::{Archive, SizedReader};
 use crate::digest::Digest;
 use crate::regular_file::open_regular;
 
@@ -38,7 +38,7 @@ impl LayoutFiles {
     }
 
     /// Opens a file; `None` if it does not exist. Returns its size too, in bytes.
-    pub(super) fn open(&self, name: &str) -> Result<Option<OpenFile>, LayoutError> {
+    pub(super) fn open(&self, name: &str) -> Result<Option<SizedReader>, LayoutError> {
         match self {
             LayoutFiles::Directory(root) => match open_in(root, name)? {
                 Some((file, size)) => Ok(Some((Box::new(file), size))),
@@ -64,28 +64,28 @@ impl LayoutFiles {
         }
     }
 
-    /// Reads a whole file of at most `limit` bytes.
-    pub(super) fn read(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, LayoutError> {
+    /// Reads a whole file of at most `max` bytes.
+    pub(super) fn read(&self, name: &str, max: u64) -> Result<Option<Vec<u8>>, LayoutError> {
         let Some((reader, size)) = self.open(name)? else { return Ok(None) };
-        let refused = || LayoutError::Refused {
+        let refused = || LayoutError::FileRefused {
             path: self.path().to_owned(),
-            member: name.to_owned(),
+            file: name.to_owned(),
             reason: "it is larger than any document of a layout",
         };
-        if size > limit {
+        if size > max {
             return Err(refused());
         }
         let mut bytes = Vec::new();
         // A file may grow.
-        let read = reader.take(limit.saturating_add(1)).read_to_end(&mut bytes);
+        let read = reader.take(max.saturating_add(1)).read_to_end(&mut bytes);
         read.map_err(LayoutError::io("read", self.path()))?;
-        if bytes.len() as u64 > limit { Err(refused()) } else { Ok(Some(bytes)) }
+        if bytes.len() as u64 > max { Err(refused()) } else { Ok(Some(bytes)) }
     }
 }
 
 /// Opens a regular file below a directory, without following links.
 pub(super) fn open_in(root: &Path, name: &str) -> Result<Option<(File, u64)>, LayoutError> {
-    let refused = |reason| LayoutError::Refused { path: root.to_owned(), member: name.to_owned(), reason };
+    let refused = |reason| LayoutError::FileRefused { path: root.to_owned(), file: name.to_owned(), reason };
     let mut path = root.to_owned();
     let mut parts = name.split('/').peekable();
     while let Some(part) = parts.next() {

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::sync::Mutex;
 
 use crate::content::error::{ContentError, LayoutError};
-use crate::content::oci_layout::archive::OpenFile;
+use crate::content::oci_layout::archive::SizedReader;
 use crate::content::oci_layout::files::{LayoutFiles, blob_path};
 use crate::content::oci_layout::index_json::IndexJson;
 use crate::content::oci_layout::referrers::EntriesBySubject;
@@ -43,7 +43,7 @@ impl Layout {
                 let source = path.metadata().err();
                 return Err(match source {
                     Some(source) => LayoutError::io("open", &path)(source),
-                    None => LayoutError::not_a_layout(&path, "it is no directory"),
+                    None => LayoutError::unusable(&path, "it is no directory"),
                 });
             }
             LayoutKind::Archive | LayoutKind::DockerArchive => LayoutFiles::open_archive(&path)?,
@@ -54,7 +54,7 @@ impl Layout {
             Ok(names.map(|names| LayoutError::OldDockerArchive { path: name.path.clone(), names }))
         };
         let Some(bytes) = files.read(INDEX_FILE, DOCUMENT_MAX)? else {
-            let none = || LayoutError::not_a_layout(&name.path, "it has no index.json");
+            let none = || LayoutError::unusable(&name.path, "it has no index.json");
             return Err(old_archive(&files)?.unwrap_or_else(none));
         };
         let index = decode_index(&files, &bytes)?;
@@ -100,7 +100,7 @@ impl Layout {
             (Some(entry), 1) => Ok(entry),
             (None, _) => match name {
                 Some(name) => Err(LayoutError::NoSuchName { path, name: name.clone(), names }),
-                None => Err(LayoutError::not_a_layout(&path, "it has no images")),
+                None => Err(LayoutError::unusable(&path, "it has no images")),
             },
             (_, number) => Err(LayoutError::SeveralImages { path, name: name.cloned(), number, names }),
         }
@@ -172,7 +172,7 @@ pub(super) fn check_version(files: &LayoutFiles) -> Result<(), LayoutError> {
         version => {
             let version = version.unwrap_or("unknown");
             let reason = format!("its version is {}, and 1 is known", crate::sanitize::short_line(version));
-            Err(LayoutError::not_a_layout(files.path(), reason))
+            Err(LayoutError::unusable(files.path(), reason))
         }
     }
 }
@@ -208,12 +208,12 @@ impl ContentSource for Layout {
         Ok(FetchedManifest { media_type, bytes, digest })
     }
 
-    fn serves_manifest(&self, manifest: &Descriptor) -> Result<bool, ContentError> {
+    fn has_manifest(&self, manifest: &Descriptor) -> Result<bool, ContentError> {
         Ok(self.read_manifest(&manifest.digest)?.is_some())
     }
 
     /// Checks only the size. The reader of the blob verifies its bytes.
-    fn serves_blob(&self, blob: &Blob<'_>) -> Result<bool, ContentError> {
+    fn has_blob_unverified(&self, blob: &Blob<'_>) -> Result<bool, ContentError> {
         let Some(length) = self.files.size(&blob_path(blob.digest))? else { return Ok(false) };
         match blob.size.filter(|size| *size != length) {
             Some(size) => Err(self.damaged(blob.digest, format!("it has {length} bytes, not {size}")).into()),
@@ -221,11 +221,11 @@ impl ContentSource for Layout {
         }
     }
 
-    fn small_blob(&self, blob: &Blob<'_>, cap: u64) -> Result<Vec<u8>, ContentError> {
-        if !self.serves_blob(blob)? {
+    fn small_blob(&self, blob: &Blob<'_>, max: u64) -> Result<Vec<u8>, ContentError> {
+        if !self.has_blob_unverified(blob)? {
             return Err(self.no_blob(blob.digest).into());
         }
-        let bytes = self.files.read(&blob_path(blob.digest), cap)?.unwrap_or_default();
+        let bytes = self.files.read(&blob_path(blob.digest), max)?.unwrap_or_default();
         if blob.digest.verifies(&bytes) { Ok(bytes) } else { Err(self.wrong_digest(blob.digest, &bytes).into()) }
     }
 
@@ -234,8 +234,13 @@ impl ContentSource for Layout {
         blob: &Blob<'_>,
         read: &mut dyn FnMut(&mut dyn BlobReader) -> Result<(), ContentError>,
     ) -> Result<(), ContentError> {
-        let mut reader =
-            LayoutBlobReader { layout: self, digest: blob.digest, length: None, stream: None, error: None };
+        let mut reader = LayoutBlobReader {
+            layout: self,
+            digest: blob.digest,
+            length: None,
+            stream_and_position: None,
+            error: None,
+        };
         let outcome = reader.reopen().map_err(ContentError::Layout).and_then(|()| read(&mut reader));
         // The error of the layout is reported: the failed upload only follows from it.
         match reader.error {
@@ -250,7 +255,7 @@ impl ContentSource for Layout {
 
     fn has_intact_blob(&self, blob: &Blob<'_>) -> Result<bool, ContentError> {
         let Some((file, size)) = self.files.open(&blob_path(blob.digest))? else { return Ok(false) };
-        let found = Hasher::read_all(file, blob.digest).map_err(LayoutError::io("read", self.files.path()))?.0;
+        let found = Hasher::hash_reader(file, blob.digest).map_err(LayoutError::io("read", self.files.path()))?.0;
         if found == *blob.digest && blob.size.is_none_or(|expected| expected == size) {
             return Ok(true);
         }
@@ -280,26 +285,26 @@ struct LayoutBlobReader<'a> {
     digest: &'a Digest,
     length: Option<u64>,
     /// The file, and the position in it.
-    stream: Option<OpenFile>,
+    stream_and_position: Option<SizedReader>,
     error: Option<LayoutError>,
 }
 
 impl LayoutBlobReader<'_> {
     fn reopen(&mut self) -> Result<(), LayoutError> {
         // One large member of a gzip archive can be open at a time.
-        self.stream = None;
+        self.stream_and_position = None;
         let opened = self.layout.files.open(&blob_path(self.digest))?;
         let (stream, length) = opened.ok_or_else(|| self.layout.no_blob(self.digest))?;
-        (self.stream, self.length) = (Some((stream, 0)), Some(length));
+        (self.stream_and_position, self.length) = (Some((stream, 0)), Some(length));
         Ok(())
     }
 
     fn read_at(&mut self, at: u64, buffer: &mut [u8]) -> Result<usize, LayoutError> {
-        if self.stream.as_ref().is_none_or(|(_, position)| *position > at) {
+        if self.stream_and_position.as_ref().is_none_or(|(_, position)| *position > at) {
             self.reopen()?;
         }
         let failed = LayoutError::io("read", self.layout.files.path());
-        let Some((stream, position)) = &mut self.stream else { return Ok(0) };
+        let Some((stream, position)) = &mut self.stream_and_position else { return Ok(0) };
         let skipped = at.saturating_sub(*position);
         *position =
             position.saturating_add(std::io::copy(&mut stream.take(skipped), &mut std::io::sink()).map_err(&failed)?);

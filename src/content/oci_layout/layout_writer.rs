@@ -35,7 +35,7 @@ pub(super) trait LayoutWriter: Sync {
     }
 
     /// The bytes of a manifest as they are now, unverified; `None` if it is not there.
-    fn read_manifest(&self, digest: &Digest) -> Result<Option<Vec<u8>>, LayoutError>;
+    fn read_manifest_unverified(&self, digest: &Digest) -> Result<Option<Vec<u8>>, LayoutError>;
 
     /// Applies a change to the current `index.json` and writes it.
     fn write_index_json(&self, change: &IndexChange<'_>, lock_wait: LockWait<'_>) -> Result<(), ContentError>;

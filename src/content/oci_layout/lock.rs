@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::content::error::LayoutError;
 use crate::content::oci_layout::staged_file::device_and_inode;
-use crate::regular_file::no_follow;
+use crate::regular_file::no_follow_or_block;
 
 /// How often a wait checks whether the lock is free.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
@@ -32,7 +32,7 @@ impl LockWait<'_> {
         loop {
             let mut options = OpenOptions::new();
             options.read(true).write(true).create(true).truncate(false);
-            let file = no_follow(&mut options).open(path).map_err(&failed)?;
+            let file = no_follow_or_block(&mut options).open(path).map_err(&failed)?;
             let is_locked = match fs2::FileExt::try_lock_exclusive(&file) {
                 Ok(()) => true,
                 Err(error) if error.kind() == fs2::lock_contended_error().kind() => false,

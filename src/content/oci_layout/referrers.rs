@@ -33,7 +33,7 @@ pub(super) fn by_subject(files: &LayoutFiles, index: &IndexJson) -> Result<Entri
             Some(subject) => Some(subject),
             None => match files.read(&blob_path(&entry.digest), DOCUMENT_MAX) {
                 Ok(bytes) => bytes.and_then(|bytes| referrers::subject(&entry.media_type, &bytes)),
-                Err(LayoutError::Refused { .. }) => None,
+                Err(LayoutError::FileRefused { .. }) => None,
                 Err(error) => return Err(error),
             },
         };
@@ -65,7 +65,7 @@ impl Layout {
         found.retain(|referrer| seen.insert(referrer.digest.clone()));
         if found.len() > max {
             let reason = format!("{subject} has more than {max} referrers in it");
-            return Err(LayoutError::not_a_layout(self.files.path(), reason));
+            return Err(LayoutError::unusable(self.files.path(), reason));
         }
         Ok(found)
     }
@@ -75,14 +75,14 @@ impl Layout {
 #[derive(Default)]
 pub(super) struct UnlistedReferrers {
     /// By referrers tag.
-    by_tag: BTreeMap<String, Vec<Descriptor>>,
+    by_referrers_tag: BTreeMap<String, Vec<Descriptor>>,
     /// By their own tag.
-    tagged: BTreeMap<String, Descriptor>,
+    by_own_tag: BTreeMap<String, Descriptor>,
 }
 
 impl UnlistedReferrers {
     pub(super) fn is_empty(&self) -> bool {
-        self.by_tag.is_empty() && self.tagged.is_empty()
+        self.by_referrers_tag.is_empty() && self.by_own_tag.is_empty()
     }
 
     pub(super) fn add(&mut self, referrer: &Referrer<'_>) {
@@ -91,21 +91,21 @@ impl UnlistedReferrers {
         if let Some(subject) = referrers::subject(media_type, bytes) {
             // Annotations that no descriptor can have are left out.
             let entry = referrers::descriptor(media_type, digest, bytes).unwrap_or_else(|_| plain());
-            let entries = self.by_tag.entry(referrers::tag(&subject)).or_default();
+            let entries = self.by_referrers_tag.entry(referrers::tag(&subject)).or_default();
             if entries.iter().all(|known| known.digest != entry.digest) {
                 entries.push(entry);
             }
         }
-        self.tagged.extend(tags.iter().map(|tag| (tag.clone(), plain())));
+        self.by_own_tag.extend(tags.iter().map(|tag| (tag.clone(), plain())));
     }
 
     /// Lists them.
     pub(super) fn add_to_index(&self, index: &mut IndexJson, writer: &dyn LayoutWriter) -> Result<(), ContentError> {
-        for (tag, entries) in &self.by_tag {
+        for (tag, entries) in &self.by_referrers_tag {
             let member = format!("{tag} of {INDEX_FILE}");
             let failed = LayoutError::document(writer.path(), &member);
             let before = index.find_ref_name(tag).first().map(|entry| entry.digest.clone());
-            let before = before.map_or(Ok(None), |digest| writer.read_manifest(&digest))?;
+            let before = before.map_or(Ok(None), |digest| writer.read_manifest_unverified(&digest))?;
             let listed = before.as_deref().map_or(Ok(BTreeSet::new()), referrers::listed_digests).map_err(&failed)?;
             let is_new = |entry: &&Descriptor| !listed.contains(entry.digest.as_str());
             let new: Vec<Descriptor> = entries.iter().filter(is_new).cloned().collect();
@@ -115,13 +115,13 @@ impl UnlistedReferrers {
             let bytes = referrers::append(before.as_deref(), &new).map_err(failed)?;
             if bytes.len() as u64 > DOCUMENT_MAX {
                 let reason = format!("the list of referrers {tag} in it would be over 4 MiB");
-                return Err(LayoutError::not_a_layout(writer.path(), reason).into());
+                return Err(LayoutError::unusable(writer.path(), reason).into());
             }
             let digest = Digest::from_bytes(&bytes);
             writer.write_bytes(&digest, &bytes)?;
             index.set_entry(Some(tag), media_type::OCI_INDEX, &digest, bytes.len() as u64);
         }
-        for (tag, manifest) in &self.tagged {
+        for (tag, manifest) in &self.by_own_tag {
             index.set_entry(Some(tag), &manifest.media_type, &manifest.digest, manifest.size);
         }
         Ok(())

@@ -36,7 +36,7 @@ impl<'a> LayoutSink<'a> {
             LayoutKind::Archive => Box::new(ArchiveWriter::open(name)?),
             LayoutKind::DockerArchive => {
                 let reason = "an archive of docker save can only be read; write an oci-archive: instead";
-                return Err(LayoutError::not_a_layout(&name.path, reason));
+                return Err(LayoutError::unusable(&name.path, reason));
             }
         };
         Ok(LayoutSink { name: name.clone(), lock_wait, writer, unlisted: Mutex::default() })
@@ -107,7 +107,7 @@ impl ContentSink for LayoutSink<'_> {
         Ok(BlobCopy::Copied(copied))
     }
 
-    fn put_child(&self, digest: &Digest, _: &str, bytes: &[u8]) -> Result<IsListed, ContentError> {
+    fn put_by_digest(&self, digest: &Digest, _: &str, bytes: &[u8]) -> Result<IsListed, ContentError> {
         self.write_bytes(digest, bytes)?;
         Ok(false)
     }

@@ -55,11 +55,11 @@ impl StagedFile {
     pub(super) fn persist(mut self, target: &Path) -> Result<(), LayoutError> {
         self.file.flush().map_err(LayoutError::io("write", &self.path))?;
         self.file.get_ref().sync_all().map_err(LayoutError::io("sync", &self.path))?;
-        self.rename(target)
+        self.persist_synced(target)
     }
 
     /// Gives the file its final name. It was synced before.
-    pub(super) fn rename(mut self, target: &Path) -> Result<(), LayoutError> {
+    pub(super) fn persist_synced(mut self, target: &Path) -> Result<(), LayoutError> {
         fs::rename(&self.path, target).map_err(LayoutError::io("write", target))?;
         self.is_persisted = true;
         sync_parent(target)

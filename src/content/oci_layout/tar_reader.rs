@@ -27,7 +27,7 @@ pub(super) enum TarError {
     /// It is damaged or not a tar archive.
     Damaged(String),
     /// A member that is refused.
-    Refused(String, &'static str),
+    MemberRefused(String, &'static str),
 }
 
 impl From<io::Error> for TarError {
@@ -53,7 +53,7 @@ impl MemberCache {
 
 /// Reads all headers, and the content of small members if there is a `cache` for them.
 pub(super) fn read_members(reader: &mut dyn Read, cache: Option<&mut MemberCache>) -> Result<ArchiveMembers, TarError> {
-    let mut scan = Scanner { reader, at: 0, members: ArchiveMembers::new(), count: 0, cache, link: None };
+    let mut scan = Scanner { reader, at: 0, members: ArchiveMembers::new(), count: 0, cache, first_link: None };
     let mut extension = Extension::default();
     while let Some(header) = scan.read_header()? {
         let size = header.entry_size().map_err(|error| TarError::Damaged(error.to_string()))?;
@@ -66,8 +66,8 @@ pub(super) fn read_members(reader: &mut dyn Read, cache: Option<&mut MemberCache
     }
     // Archives of an old docker have links. They are no layouts, and are refused for that.
     let is_old_docker_archive = !scan.members.contains_key("index.json") && scan.members.contains_key("manifest.json");
-    match scan.link.filter(|_| !is_old_docker_archive) {
-        Some(name) => Err(TarError::Refused(name, "it is a link")),
+    match scan.first_link.filter(|_| !is_old_docker_archive) {
+        Some(name) => Err(TarError::MemberRefused(name, "it is a link")),
         None => Ok(scan.members),
     }
 }
@@ -100,7 +100,7 @@ impl Extension {
                 }
                 key if key.starts_with(b"GNU.sparse") => {
                     let name = String::from_utf8_lossy(self.name.as_deref().unwrap_or(b"a member")).into_owned();
-                    return Err(TarError::Refused(name, "it is a sparse file"));
+                    return Err(TarError::MemberRefused(name, "it is a sparse file"));
                 }
                 _ => {}
             }
@@ -117,7 +117,7 @@ struct Scanner<'a> {
     count: usize,
     cache: Option<&'a mut MemberCache>,
     /// The first link.
-    link: Option<String>,
+    first_link: Option<String>,
 }
 
 impl Scanner<'_> {
@@ -169,13 +169,13 @@ impl Scanner<'_> {
         if self.count > MEMBERS_MAX {
             return Err(TarError::Damaged(format!("it has over {MEMBERS_MAX} members")));
         }
-        let refused = |reason| Err(TarError::Refused(shown(), reason));
+        let refused = |reason| Err(TarError::MemberRefused(shown(), reason));
         let is_file = match header.entry_type() {
             EntryType::Regular | EntryType::Continuous => true,
             EntryType::Directory => false,
             EntryType::Link | EntryType::Symlink => {
                 let name = shown();
-                self.link.get_or_insert(name);
+                self.first_link.get_or_insert(name);
                 return self.skip(size.saturating_add(padding(size)));
             }
             EntryType::Char | EntryType::Block => return refused("it is a device"),
@@ -256,7 +256,7 @@ mod tests {
         let found = found.map_err(|error| match error {
             TarError::Io(error) => error.to_string(),
             TarError::Damaged(reason) => reason,
-            TarError::Refused(name, reason) => format!("{name}: {reason}"),
+            TarError::MemberRefused(name, reason) => format!("{name}: {reason}"),
         })?;
         for (at, size) in found.values() {
             assert!(at + size <= bytes.len() as u64);

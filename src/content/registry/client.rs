@@ -110,23 +110,23 @@ impl RegistryClient {
         self.session.authenticator.may_have_login(repository.domain())
     }
 
-    /// Announces the access that the command will need, so that the first token covers all of it.
-    pub fn announce_access(&self, repository: &Repository, access: Access) {
+    /// Records the access that the command will need, so that the first token covers all of it.
+    pub fn expect_access(&self, repository: &Repository, access: Access) {
         let scopes = Scopes::repository(repository.path(), access);
-        self.session.authenticator.announce_scopes(repository.domain(), &scopes);
+        self.session.authenticator.expect_scopes(repository.domain(), &scopes);
     }
 
-    /// Announces the number of parallel requests to a repository's registry.
+    /// Records the number of parallel requests to a repository's registry.
     ///
     /// Connections for them are opened while the first request finds out the protocol of the registry, and while a
     /// token is requested.
-    pub(crate) fn announce_parallel_requests(&self, repository: &Repository, expected: ExpectedConnections) {
+    pub(crate) fn expect_parallel_requests(&self, repository: &Repository, expected: ExpectedConnections) {
         self.session.expected_connections.expect_at_least(repository.domain(), expected);
     }
 
     /// The deadline of an operation of several requests that begins now, if the user set one.
-    pub(crate) fn open_ended_deadline(&self) -> Deadline {
-        self.session.open_ended_deadline()
+    pub(crate) fn user_deadline(&self) -> Deadline {
+        self.session.user_deadline()
     }
 
     /// Fetches a manifest by its digest, or by its tag if the reference has no digest. One request.
@@ -155,7 +155,7 @@ impl RegistryClient {
 
     /// Fetches the manifest of a tag, while the command sends other requests. The next check of the tag uses it. If the
     /// tag does not exist, the command is going to write everything, so connections for the writes are opened.
-    pub(crate) fn prefetch_before_push(&self, reference: &Reference) {
+    pub(crate) fn prefetch_and_preconnect(&self, reference: &Reference) {
         let found = self.fetch(reference, true);
         let registry = reference.repository().domain();
         if found.as_ref().is_err_and(|error| error.kind == RegistryErrorKind::NotFound)
@@ -175,14 +175,14 @@ impl RegistryClient {
         let accept = media_type::ACCEPTED.join(", ");
         let response = self.session.send(&ApiRequest {
             headers: &[("Accept", &accept)],
-            cap: MANIFEST_MAX,
+            response_max: MANIFEST_MAX,
             is_check_before_push,
             ..ApiRequest::manifest("GET", reference.repository(), name, Access::Pull)
         })?;
         verified_manifest(reference.digest(), name, response)
     }
 
-    /// Fetches a blob of at most `cap` bytes. Follows redirects. Checks the digest, and the size if one is given.
+    /// Fetches a blob of at most `max` bytes. Follows redirects. Checks the digest, and the size if one is given.
     ///
     /// # Errors
     /// [`RegistryErrorKind::NotFound`] if there is no such blob, [`RegistryErrorKind::Verification`] for bytes with
@@ -192,11 +192,11 @@ impl RegistryClient {
         repository: &Repository,
         digest: &Digest,
         size: Option<u64>,
-        cap: u64,
+        max: u64,
     ) -> Result<Vec<u8>, RegistryError> {
         let response = self.session.send(&ApiRequest {
             headers: &[("Accept", "*/*")],
-            cap: size.map_or(cap, |size| size.min(cap)),
+            response_max: size.map_or(max, |size| size.min(max)),
             ..ApiRequest::blob("GET", repository, digest, Access::Pull)
         })?;
         let bytes = &response.http.body;
@@ -234,7 +234,7 @@ impl RegistryClient {
         let digest = Digest::from_bytes(bytes);
         let deadline = self.session.deadline();
         let uploads = Uploads::new(&self.session, target, &deadline);
-        let put = |_| uploads.put(&uploads.begin()?, &digest, bytes);
+        let put = |_| uploads.finish_with_bytes(&uploads.begin()?, &digest, bytes);
         self.session.policy.run(target.domain(), true, &deadline, put)?;
         Ok(digest)
     }
@@ -291,7 +291,7 @@ impl RegistryClient {
         let response = self.session.send(&ApiRequest {
             headers: &headers,
             body: Some(bytes),
-            cap: WRITE_RESPONSE_MAX,
+            response_max: WRITE_RESPONSE_MAX,
             // The same bytes under the same name: a second put changes nothing, unless it is to be the first.
             is_repeatable: condition.is_none(),
             ..ApiRequest::manifest("PUT", target, name.as_str(), Access::PullPush)
@@ -313,7 +313,7 @@ fn verified_manifest(
         return Err(response.protocol_error(format!("status {} for a manifest", response.http.status)));
     }
     let stated = response.stated_digest()?;
-    let media_type = response.manifest_type()?;
+    let media_type = response.checked_manifest_media_type()?;
     let found = || Digest::from_bytes(&response.http.body);
     let is_other_digest = |digest: &&Digest| !digest.verifies(&response.http.body);
     if let Some(expected) = expected.filter(is_other_digest) {

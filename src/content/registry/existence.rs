@@ -54,13 +54,14 @@ impl RegistryClient {
                     return Err(response.verification_error(format!("it says that it has {found} under {digest}")));
                 }
                 // A digest of another algorithm could not be compared with that of the pushed manifest.
-                (ManifestName::Tag(_), Some(digest)) if digest.is_canonical() => return Ok(Some(digest)),
+                (ManifestName::Tag(_), Some(digest)) if digest.is_sha256() => return Ok(Some(digest)),
                 _ => {}
             },
         }
-        let fetched = unless_missing(self.session.send(&ApiRequest { method: "GET", cap: MANIFEST_MAX, ..request }));
+        let fetched =
+            unless_missing(self.session.send(&ApiRequest { method: "GET", response_max: MANIFEST_MAX, ..request }));
         let Some(response) = fetched? else { return Ok(None) };
-        response.manifest_type()?;
+        response.checked_manifest_media_type()?;
         let found = || Digest::from_bytes(&response.http.body);
         match name {
             ManifestName::Digest(digest) if !digest.verifies(&response.http.body) => {
@@ -77,16 +78,21 @@ impl RegistryClient {
     ///
     /// # Errors
     /// Any failure of the request, and a response about another manifest.
-    pub fn has_child(&self, repository: &Repository, digest: &Digest, media_type: &str) -> Result<bool, RegistryError> {
-        Ok(self.child_media_type(repository, digest, media_type)?.is_some())
+    pub fn has_manifest(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        media_type: &str,
+    ) -> Result<bool, RegistryError> {
+        Ok(self.manifest_media_type(repository, digest, media_type)?.is_some())
     }
 
     /// The media type of such a manifest in a repository, empty if the registry does not state it; `None` if the
-    /// repository does not have the manifest. Sends the same requests as [`RegistryClient::has_child`].
+    /// repository does not have the manifest. Sends the same requests as [`RegistryClient::has_manifest`].
     ///
     /// # Errors
     /// Any failure of the request, and a response about another manifest.
-    pub fn child_media_type(
+    pub fn manifest_media_type(
         &self,
         repository: &Repository,
         digest: &Digest,
@@ -103,7 +109,7 @@ impl RegistryClient {
         let mut outcome = self.session.send(&request);
         let is_fetched = outcome.as_ref().is_err_and(|error| error.status == Some(405));
         if is_fetched {
-            outcome = self.session.send(&ApiRequest { method: "GET", cap: MANIFEST_MAX, ..request });
+            outcome = self.session.send(&ApiRequest { method: "GET", response_max: MANIFEST_MAX, ..request });
         }
         let Some(response) = unless_missing(outcome)? else { return Ok(None) };
         if response.is_web_page() {

@@ -15,7 +15,7 @@ pub(crate) struct ExpectedConnections {
     /// Later, while it writes what is missing. 0 for a command that does not write.
     pub(crate) writes: usize,
     /// Whether the writes may follow the first response at once.
-    pub(crate) writes_follow: bool,
+    pub(crate) writes_follow_first_response: bool,
 }
 
 impl ExpectedConnections {
@@ -40,7 +40,7 @@ impl ExpectedConnectionsByRegistry {
         let known = all.entry(registry.to_owned()).or_default();
         known.reads = known.reads.max(expected.reads);
         known.writes = known.writes.max(expected.writes);
-        known.writes_follow |= expected.writes_follow;
+        known.writes_follow_first_response |= expected.writes_follow_first_response;
     }
 
     fn for_registry(&self, registry: &str) -> ExpectedConnections {
@@ -53,16 +53,16 @@ impl ExpectedConnectionsByRegistry {
     /// for writes that follow the first response, because there is no other time to open them.
     pub(crate) fn preconnect_for_first_request(&self, transport: &HttpTransport, endpoint: &Endpoint, registry: &str) {
         let (expected, info) = (self.for_registry(registry), endpoint.preconnect_info());
-        let opens_for_writes = expected.writes_follow && !info.is_tls;
+        let opens_for_writes = expected.writes_follow_first_response && !info.is_tls_certain;
         let connections = if opens_for_writes { expected.peak() } else { expected.reads };
         let others = (connections.max(1) + info.failing_handshakes).saturating_sub(1);
-        transport.preconnect(registry, info.origin, others, info.is_tls);
+        transport.preconnect(registry, info.origin, others, info.is_tls_certain);
     }
 
     /// While a token is requested, which takes three round trips on a connection of its own: opens connections for all
     /// that are expected.
     pub(crate) fn preconnect_all(&self, transport: &HttpTransport, endpoint: &Endpoint, registry: &str) {
         let (expected, info) = (self.for_registry(registry), endpoint.preconnect_info());
-        transport.preconnect(registry, info.origin, expected.peak() + info.failing_handshakes, info.is_tls);
+        transport.preconnect(registry, info.origin, expected.peak() + info.failing_handshakes, info.is_tls_certain);
     }
 }

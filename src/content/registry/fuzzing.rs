@@ -54,9 +54,9 @@ fn to_header(challenge: &Challenge) -> String {
 
 /// The checks of a realm concern the host that is then requested.
 fn check_destination(realm: &Realm, url: &str) {
-    let Ok(url) = Url::parse(url) else { return };
+    let Ok(url) = Url::parse_from_server(url) else { return };
     assert_eq!(url.origin.https, realm.https);
-    assert_eq!(Some(url.origin.clone()), Origin::parse_authority(realm.https, &realm.host));
+    assert_eq!(Some(url.origin.clone()), Origin::parse_authority(realm.https, &realm.authority));
     assert_eq!(host::is_loopback(&url.origin.host), realm.is_loopback());
     check_url(&url);
 }
@@ -68,7 +68,7 @@ fn check_url(url: &Url) {
     assert!(url.target().starts_with('/'), "{text:.200}");
     // The HTTP library refuses longer URLs.
     assert!(text.len() >= usize::from(u16::MAX) || Uri::try_from(&text).is_ok(), "{text:.200}");
-    assert!(Url::parse(&text).as_ref() == Ok(url), "{text:.200}");
+    assert!(Url::parse_from_server(&text).as_ref() == Ok(url), "{text:.200}");
     let authority = url.origin.authority();
     assert_eq!(Origin::parse_authority(url.origin.https, &authority).as_ref(), Some(&url.origin));
     // The authority is the name of a directory in certs.d.
@@ -79,13 +79,14 @@ fn check_url(url: &Url) {
 pub(crate) fn location_header(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let (base, location) = text.split_once('\n').unwrap_or(("https://h:5000/v2/a/blobs/uploads/1?x=y", text));
-    let Ok(base) = Url::parse(base) else { return };
+    let Ok(base) = Url::parse_from_server(base) else { return };
     check_url(&base);
     if let Ok(url) = base.join(location) {
         check_url(&url);
         // Only harmless values of a query are shown.
         let path = url.reveal().split('?').next().unwrap_or_default().to_owned();
-        let shown = |value: &str| Url::parse(&format!("{path}?X-Signature={value}")).map(|url| url.to_string());
+        let shown =
+            |value: &str| Url::parse_from_server(&format!("{path}?X-Signature={value}")).map(|url| url.to_string());
         assert_eq!(shown("hunter2"), shown("another"));
     }
 }
@@ -93,7 +94,7 @@ pub(crate) fn location_header(bytes: &[u8]) {
 /// `Link` and `Range`: the next page is a part of the header.
 pub(crate) fn link_header(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    let base = Url::parse("https://h:5000/v2/a/tags/list?n=2").expect("a URL");
+    let base = Url::parse_from_server("https://h:5000/v2/a/tags/list?n=2").expect("a URL");
     let mut length = 0;
     for target in pagination::next_links(text) {
         length += target.len();
@@ -180,7 +181,7 @@ pub(crate) fn config(bytes: &[u8]) {
 /// Both spellings of a login are read as the same login, and neither is shown.
 fn check_login_round_trip(credential: &Credential) {
     use base64::Engine;
-    let Some((user, password)) = credential.login() else { return };
+    let Some((user, password)) = credential.username_and_password() else { return };
     if user.contains(':') || password.reveal().trim_matches('\0') != password.reveal() {
         return;
     }
@@ -189,7 +190,7 @@ fn check_login_round_trip(credential: &Credential) {
     let bytes = serde_json::to_vec(&config).expect("JSON");
     let config = credentials::read_object(&bytes).expect("an object");
     let reread = credentials::from_auths(&config, KEY).expect("an entry").expect("a login");
-    assert_eq!(reread.login(), Some((user, password)));
+    assert_eq!(reread.username_and_password(), Some((user, password)));
     assert_eq!(format!("{:?}", reread.password), format!("{:?}", Some(Secret::new("another"))));
 }
 

@@ -62,8 +62,9 @@ impl Session {
         lock(&self.anonymous_writes).contains(registry)
     }
 
-    /// Records the header that the registry accepted.
-    pub(crate) fn record_accepted(&self, request: &ApiRequest<'_>, sent: Option<&Secret>, response: &ApiResponse) {
+    /// Records what a response says of the login that was sent: accepted, or, without one, that anonymous writes are
+    /// accepted. If the server may not have checked it, another thread may probe it.
+    pub(crate) fn record_login_result(&self, request: &ApiRequest<'_>, sent: Option<&Secret>, response: &ApiResponse) {
         if response.is_registry_origin && matches!(response.http.status, 429 | 500..) {
             // A failing server may not have checked the login.
             self.authenticator.release_login_probe(request.registry, None);
@@ -94,7 +95,7 @@ impl Session {
         let RequestState { endpoint, deadline, .. } = *state;
         let challenged = ChallengedRequest {
             registry: request.registry,
-            https: endpoint.is_https(),
+            https: endpoint.is_https_or_unknown(),
             insecure: self.allows_plain_http_login,
             is_check_before_push: request.is_check_before_push,
             time_left: self.remaining_timeout(deadline),
@@ -107,8 +108,8 @@ impl Session {
         let client = TokenClient { transport: &self.transport, policy: &self.policy, insecure: self.insecure };
         let send = |token: &TokenRequest| {
             let response = client.request_token(request.registry, token, deadline)?;
-            if let Some(origin) = Url::parse(&token.url).ok().map(|url| url.origin)
-                && endpoint.is_https()
+            if let Some(origin) = Url::parse_from_server(&token.url).ok().map(|url| url.origin)
+                && endpoint.is_https_or_unknown()
                 && origin.https
                 && response.is_success()
             {

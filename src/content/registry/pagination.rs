@@ -7,13 +7,13 @@ use crate::content::registry::request::{ApiRequest, ApiResponse};
 use crate::net::error::{RegistryError, ServerNamedBy};
 
 impl RegistryClient {
-    /// Reads all pages of a list, of which `response` is the first; there must not be more than `max`.
+    /// Reads all pages of a list, of which `response` is the first; there must not be more than `pages_max`.
     pub(super) fn read_pages(
         &self,
         request: &ApiRequest<'_>,
         mut response: ApiResponse,
         list: &str,
-        max: usize,
+        pages_max: usize,
         mut read: impl FnMut(&ApiResponse) -> Result<(), RegistryError>,
     ) -> Result<(), RegistryError> {
         let mut seen = BTreeSet::new();
@@ -24,7 +24,7 @@ impl RegistryClient {
             let unusable =
                 |reason| response.protocol_error(format!("a Link to its next page that is unusable: {reason}"));
             let next = self.session.resolve_location(&response, next).map_err(unusable)?;
-            if seen.len() >= max || !seen.insert(next.reveal()) {
+            if seen.len() >= pages_max || !seen.insert(next.reveal()) {
                 return Err(response.protocol_error(format!("{list} without an end, after {} pages", seen.len())));
             }
             response = self.session.send_at(request, &next, ServerNamedBy::NextPageLink)?;

@@ -19,13 +19,13 @@ impl RegistryClient {
     ///
     /// # Errors
     /// A failed request, and a response that is no manifest.
-    pub fn referrers(
+    pub fn referrers_index(
         &self,
         repository: &Repository,
         digest: &Digest,
     ) -> Result<Option<FetchedManifest>, RegistryError> {
         let Some(response) = self.first_page(&request(repository, digest), &[404])? else { return Ok(None) };
-        let media_type = response.manifest_type()?;
+        let media_type = response.checked_manifest_media_type()?;
         let bytes = response.http.body;
         Ok(Some(FetchedManifest { media_type, digest: Digest::from_bytes(&bytes), bytes }))
     }
@@ -72,8 +72,8 @@ impl RegistryClient {
 fn request<'a>(repository: &'a Repository, digest: &'a Digest) -> ApiRequest<'a> {
     ApiRequest {
         headers: &[("Accept", media_type::OCI_INDEX)],
-        cap: MANIFEST_MAX,
-        reference: Some(digest.as_str()),
+        response_max: MANIFEST_MAX,
+        manifest_name: Some(digest.as_str()),
         ..ApiRequest::new("GET", repository, format_args!("referrers/{digest}"), Access::Pull)
     }
 }

@@ -33,17 +33,18 @@ pub(crate) struct ApiRequest<'a> {
     /// The scopes that the request needs.
     pub(crate) scopes: Scopes,
     /// The largest response, in bytes.
-    pub(crate) cap: u64,
+    pub(crate) response_max: u64,
     /// The deadline of the operation that the request belongs to, if it has one.
     pub(crate) deadline: Option<&'a Deadline>,
     /// Whether the body of a successful response is streamed.
-    pub(crate) is_streamed: bool,
-    /// Whether it checks before a push what the registry has. An account that may only push is refused then.
+    pub(crate) streams_response: bool,
+    /// Whether it checks before a push what the registry has. If the login is refused for it, the account may still
+    /// have the right to push: the request for the push may probe the login once more.
     pub(crate) is_check_before_push: bool,
     /// The repository that it concerns; `None` for the whole registry.
     pub(crate) repository: Option<&'a str>,
     /// The tag or digest of the manifest that it concerns.
-    pub(crate) reference: Option<&'a str>,
+    pub(crate) manifest_name: Option<&'a str>,
     /// The blob that it concerns.
     pub(crate) blob: Option<&'a Digest>,
     /// Whether it may be sent again after it may have had its effect.
@@ -64,7 +65,7 @@ impl<'a> ApiRequest<'a> {
             method,
             target: format!("/v2/{}/{path}", repository.path()),
             scopes: Scopes::repository(repository.path(), access),
-            cap: IGNORED_BODY_MAX,
+            response_max: IGNORED_BODY_MAX,
             repository: Some(repository.path()),
             is_repeatable: matches!(method, "GET" | "HEAD" | "DELETE"),
             ..ApiRequest::default()
@@ -79,7 +80,7 @@ impl<'a> ApiRequest<'a> {
         access: Access,
     ) -> ApiRequest<'a> {
         let path = format_args!("manifests/{name}");
-        ApiRequest { reference: Some(name), ..ApiRequest::new(method, repository, path, access) }
+        ApiRequest { manifest_name: Some(name), ..ApiRequest::new(method, repository, path, access) }
     }
 
     /// A request for a blob.
@@ -100,7 +101,7 @@ impl<'a> ApiRequest<'a> {
             method: "GET",
             target: API_ROOT.to_owned(),
             scopes: self.scopes.clone(),
-            cap: IGNORED_BODY_MAX,
+            response_max: IGNORED_BODY_MAX,
             deadline: self.deadline,
             is_repeatable: true,
             ..ApiRequest::default()
@@ -118,9 +119,9 @@ impl<'a> ApiRequest<'a> {
             headers: self.headers,
             authorization,
             body: self.body,
-            cap: self.cap,
+            response_max: self.response_max,
             repeatable: self.is_repeatable,
-            is_streamed: self.is_streamed,
+            streams_response: self.streams_response,
             ..OutgoingRequest::new(self.registry, self.method, url, deadline)
         }
     }
@@ -134,7 +135,7 @@ impl<'a> ApiRequest<'a> {
     pub(crate) fn failed_request(&self, url: impl fmt::Display) -> FailedRequest {
         FailedRequest {
             repository: self.repository.map(str::to_owned),
-            reference: self.reference.map(str::to_owned),
+            reference: self.manifest_name.map(str::to_owned),
             blob: self.blob.map(ToString::to_string),
             ..FailedRequest::new(self.method, url)
         }

@@ -67,10 +67,11 @@ impl ApiResponse {
     }
 
     /// The media type of a manifest: that of the response, unless it is generic and the document states one.
+    /// `manifest::effective_media_type` decides about a document without one.
     ///
     /// # Errors
     /// Content that is no manifest.
-    pub(crate) fn manifest_type(&self) -> Result<String, RegistryError> {
+    pub(crate) fn checked_manifest_media_type(&self) -> Result<String, RegistryError> {
         let http = &self.http;
         if self.is_web_page() {
             return Err(self.protocol_error("a web page where a manifest should be".to_owned()));

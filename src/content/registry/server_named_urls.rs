@@ -14,7 +14,7 @@ use crate::secret::Secret;
 impl Session {
     /// Sends a request whose successful response is streamed.
     pub(crate) fn download(&self, request: &ApiRequest<'_>) -> Result<(ApiResponse, ResponseBody), RegistryError> {
-        let mut response = self.send(&ApiRequest { is_streamed: true, ..request.clone() })?;
+        let mut response = self.send(&ApiRequest { streams_response: true, ..request.clone() })?;
         let missing = || RegistryError::new(RegistryErrorKind::Protocol, request.registry, "a response without a body");
         let body = response.http.stream.take().ok_or_else(missing)?;
         Ok((response, body))
@@ -81,7 +81,7 @@ impl Session {
         let response =
             ApiResponse { registry: request.registry.to_owned(), http, url, request: failed, is_registry_origin };
         if is_registry_origin && response.http.status != 401 {
-            self.record_accepted(request, authorization.as_ref(), &response);
+            self.record_login_result(request, authorization.as_ref(), &response);
         }
         let result = self.require_success(request, Ok(response));
         if result.is_ok() {
@@ -135,7 +135,7 @@ impl Session {
             sent => return sent,
         };
         let has_no_tls = error.symptom.may_speak_plain_http();
-        let is_plain = self.endpoints.get(request.registry).is_ok_and(|endpoint| !endpoint.is_https());
+        let is_plain = self.endpoints.get(request.registry).is_ok_and(|endpoint| !endpoint.is_https_or_unknown());
         if !(has_no_tls && !error.maybe_sent && self.insecure && url.origin.https && is_plain) {
             return Err(error);
         }

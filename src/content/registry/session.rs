@@ -13,7 +13,7 @@ use crate::content::registry::expected_connections::ExpectedConnectionsByRegistr
 use crate::content::registry::request::{ApiRequest, ApiResponse};
 use crate::net::clock::Clock;
 use crate::net::deadline::Deadline;
-use crate::net::endpoint::{self, Endpoint, Endpoints, ProtocolProbeGuard};
+use crate::net::endpoint::{self, Endpoint, Endpoints, FirstRequestGuard};
 use crate::net::error::{ContactedServer, FailedRequest, RegistryError, RegistryErrorKind, ServerNamedBy};
 use crate::net::error_response;
 use crate::net::options::ClientOptions;
@@ -66,7 +66,7 @@ pub(crate) struct Session {
 pub(super) struct RequestState<'a> {
     pub(super) endpoint: &'a Endpoint,
     /// Held as long as other requests to the registry must wait for this one.
-    pub(super) first_request: Option<ProtocolProbeGuard<'a>>,
+    pub(super) first_request: Option<FirstRequestGuard<'a>>,
     pub(super) deadline: &'a Deadline,
 }
 
@@ -129,20 +129,20 @@ impl Session {
     }
 
     /// The deadline of an operation without a default limit, such as a blob while data arrives.
-    pub(crate) fn open_ended_deadline(&self) -> Deadline {
+    pub(crate) fn user_deadline(&self) -> Deadline {
         self.timeout.map_or(Deadline::NONE, |total| Deadline::after(total, &self.clock))
     }
 
     /// Sends the request. Logs in after a 401, and retries failures. Returns a successful response.
     pub(crate) fn send(&self, request: &ApiRequest<'_>) -> Result<ApiResponse, RegistryError> {
         let endpoint = self.endpoints.get(request.registry)?;
-        let mut first = self.begin_or_await_first(&endpoint, request.registry);
+        let mut first = self.preconnect_or_await_first_request(&endpoint, request.registry);
         // Begins after the wait for the first request, so that a thread that waited has its full time.
-        let own_deadline = if request.is_streamed { self.open_ended_deadline() } else { self.deadline() };
+        let own_deadline = if request.streams_response { self.user_deadline() } else { self.deadline() };
         let deadline = request.deadline.map_or(own_deadline.clone(), |whole| own_deadline.earlier(whole));
         self.policy.run(request.registry, request.is_repeatable, &deadline, |_| {
             let mut state = RequestState { endpoint: &endpoint, first_request: first.take(), deadline: &deadline };
-            self.require_success(request, self.send_authorized(&mut state, request))
+            self.require_success(request, self.send_and_release_login_probe(&mut state, request))
         })
     }
 
@@ -171,8 +171,12 @@ impl Session {
     }
 
     /// Waits for the first request to the registry to end, or begins it.
-    fn begin_or_await_first<'e>(&self, endpoint: &'e Endpoint, registry: &str) -> Option<ProtocolProbeGuard<'e>> {
-        let first = endpoint.begin_probe();
+    fn preconnect_or_await_first_request<'e>(
+        &self,
+        endpoint: &'e Endpoint,
+        registry: &str,
+    ) -> Option<FirstRequestGuard<'e>> {
+        let first = endpoint.begin_or_await_first_request();
         if first.is_some() {
             self.expected_connections.preconnect_for_first_request(&self.transport, endpoint, registry);
             if let Some(server) = self.token_server_cache.get(registry, self.clock.system_time()) {
@@ -182,7 +186,7 @@ impl Session {
         first
     }
 
-    fn send_authorized(
+    fn send_and_release_login_probe(
         &self,
         state: &mut RequestState<'_>,
         request: &ApiRequest<'_>,
@@ -200,7 +204,7 @@ impl Session {
         let mut authorization = self.authenticator.header(request.registry, &request.scopes);
         let is_login_unknown = authorization.is_none() && !self.accepts_anonymous_writes(request.registry);
         if is_login_unknown && request.body.is_some_and(|body| body.len() > BODY_BEFORE_LOGIN_MAX) {
-            self.send_authorized(state, &request.ping())?;
+            self.send_and_release_login_probe(state, &request.ping())?;
             authorization = self.authenticator.header(request.registry, &request.scopes);
         }
         let mut rounds = 0;
@@ -222,7 +226,7 @@ impl Session {
                 continue;
             }
             if response.http.status != 401 || !response.is_registry_origin {
-                self.record_accepted(request, authorization.as_ref(), &response);
+                self.record_login_result(request, authorization.as_ref(), &response);
                 return Ok(response);
             }
             if rounds >= LOGIN_ROUNDS_MAX {

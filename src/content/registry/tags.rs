@@ -25,7 +25,7 @@ impl RegistryClient {
     pub fn tags(&self, repository: &Repository) -> Result<Vec<String>, RegistryError> {
         let request = ApiRequest {
             headers: &[("Accept", "application/json")],
-            cap: PAGE_BYTES_MAX,
+            response_max: PAGE_BYTES_MAX,
             ..ApiRequest::new("GET", repository, "tags/list", Access::Pull)
         };
         let first = self.session.send(&request)?;

@@ -106,7 +106,12 @@ impl<'a> Uploads<'a> {
     }
 
     /// Finishes an upload with these bytes: the whole blob or, after a PATCH, none.
-    pub(crate) fn put(&self, upload: &Upload, digest: &Digest, bytes: &[u8]) -> Result<(), RegistryError> {
+    pub(crate) fn finish_with_bytes(
+        &self,
+        upload: &Upload,
+        digest: &Digest,
+        bytes: &[u8],
+    ) -> Result<(), RegistryError> {
         let url = upload.url.with_query(&format!("digest={digest}"));
         // Not repeatable: after a success the upload no longer exists.
         let request =
@@ -140,8 +145,12 @@ impl<'a> Uploads<'a> {
     }
 
     fn request(&self, method: &'static str) -> ApiRequest<'_> {
-        let (cap, deadline) = (WRITE_RESPONSE_MAX, Some(self.deadline));
-        ApiRequest { cap, deadline, ..ApiRequest::new(method, self.target, "blobs/uploads/", Access::PullPush) }
+        let (response_max, deadline) = (WRITE_RESPONSE_MAX, Some(self.deadline));
+        ApiRequest {
+            response_max,
+            deadline,
+            ..ApiRequest::new(method, self.target, "blobs/uploads/", Access::PullPush)
+        }
     }
 
     fn next_location(&self, response: &ApiResponse) -> Result<Upload, String> {

@@ -48,11 +48,11 @@ pub(crate) struct CopyRequest<'a> {
     /// Its name in the target, for messages.
     pub(crate) to: String,
     /// Its tag or digest in the source.
-    pub(crate) name: ManifestName,
+    pub(crate) manifest_name: ManifestName,
     /// The tag of the copy; without a tag it is published under its digest.
     pub(crate) tag: Option<String>,
     /// The digest that it must have.
-    pub(crate) expected: Option<Digest>,
+    pub(crate) target_digest: Option<Digest>,
     /// Which platforms of an index.
     pub(crate) filter: &'a SourceFilter,
     /// Which referrers are copied.
@@ -72,11 +72,11 @@ impl CopyRequest<'_> {
     /// Errors of the source and the sink; a platform that the source does not have; another digest than the expected
     /// one.
     pub(crate) fn run(&self) -> Result<CopyOutcome, CommandError> {
-        let top = self.fetch(&self.name)?;
+        let top = self.fetch(&self.manifest_name)?;
         let source_digest = top.digest.clone();
         let subset = select_platforms::select_subset(self, top)?;
         let top = &subset.top;
-        if let Some(expected) = self.expected.as_ref().filter(|expected| **expected != top.digest) {
+        if let Some(expected) = self.target_digest.as_ref().filter(|expected| **expected != top.digest) {
             let target = format!("{} ({expected})", self.to);
             return Err(CommandError::OtherDigestInName { target, digest: top.digest.clone() });
         }
@@ -94,7 +94,7 @@ impl CopyRequest<'_> {
             self.preview(&blobs, &mut outcome)?;
         } else {
             self.send_blobs(&blobs, &mut outcome)?;
-            let warnings = self.send_manifests(top, &walk, &referrers, is_up_to_date)?;
+            let warnings = self.send_children_and_referrers(top, &walk, &referrers, is_up_to_date)?;
             outcome.warnings.extend(warnings);
             if is_up_to_date {
                 self.sink.finish_without_publish()?;
@@ -107,7 +107,7 @@ impl CopyRequest<'_> {
             }
         }
         outcome.manifests = copied_manifests(&walk, is_up_to_date);
-        self.reporter.step(format_args!("{}", outcome.last_line()));
+        self.reporter.step(format_args!("{}", outcome.status_line()));
         Ok(outcome)
     }
 
@@ -135,20 +135,20 @@ impl CopyRequest<'_> {
         let lag = LagRetry { registry: self.registry, clock: self.clock, reporter: self.reporter };
         let put_once = || put().map_err(|error| self.put_error(name, media_type, error));
         lag.put_and_retry_if(
-            &|| self.sink_has_content(media_type, bytes).is_ok_and(|has_content| has_content),
+            &|| self.sink_has_referenced_content(media_type, bytes).is_ok_and(|has_content| has_content),
             &put_once,
         )
     }
 
     /// Whether the sink has everything that the manifest names, and it names something.
-    fn sink_has_content(&self, media_type: &str, bytes: &[u8]) -> Result<bool, CommandError> {
+    fn sink_has_referenced_content(&self, media_type: &str, bytes: &[u8]) -> Result<bool, CommandError> {
         let is_list = ManifestKind::from_media_type(media_type) == Some(ManifestKind::List);
         let named = if is_list {
             Index::decode(bytes).map_err(CommandError::invalid_document(&self.from))?.manifests
         } else {
             manifest_blobs::blobs(bytes).map_err(CommandError::invalid_document(&self.from))?
         };
-        let named: Vec<&Descriptor> = named.iter().filter(|named| !named.is_foreign()).collect();
+        let named: Vec<&Descriptor> = named.iter().filter(|named| !named.is_foreign_with_urls()).collect();
         let has = |content: &&Descriptor| {
             let presence = if is_list {
                 self.sink.has_complete_manifest(content)
@@ -185,7 +185,7 @@ impl CopyRequest<'_> {
         let has_blob = |blob: &Descriptor| self.sink.has_blob(&blob_descriptor(blob)).map_err(CommandError::from);
         let presence = CommandError::collect_parallel(self.registry.jobs(), blobs, has_blob)?;
         for (blob, has_blob) in blobs.iter().zip(presence) {
-            if has_blob { outcome.blobs.already_there += 1 } else { outcome.blobs.copy(blob.size) }
+            if has_blob { outcome.blobs.already_there += 1 } else { outcome.blobs.add_copied(blob.size) }
         }
         Ok(())
     }
@@ -196,14 +196,14 @@ impl CopyRequest<'_> {
         let jobs = if is_ordered { NonZeroUsize::MIN } else { self.registry.jobs() };
         blobs.sort_by_key(|blob| self.source.read_position(&blob.digest));
         let progress = self.reporter.transfers();
-        progress.total(blobs.iter().fold(0, |sum, blob| sum.saturating_add(blob.size)), blobs.len());
+        progress.set_total(blobs.iter().fold(0, |sum, blob| sum.saturating_add(blob.size)), blobs.len());
         let copies = CommandError::collect_parallel(jobs, &blobs, |blob| self.copy_blob(&*progress, blob));
         progress.finish();
         for (blob, copied) in blobs.iter().zip(copies?) {
             match copied {
                 BlobCopy::Present => outcome.blobs.already_there += 1,
                 BlobCopy::Mounted => outcome.blobs.mounted += 1,
-                BlobCopy::Copied(_) => outcome.blobs.copy(blob.size),
+                BlobCopy::Copied(_) => outcome.blobs.add_copied(blob.size),
             }
         }
         Ok(())
@@ -227,7 +227,7 @@ impl CopyRequest<'_> {
     }
 
     /// Sends the manifests that others name, then what refers to them.
-    fn send_manifests(
+    fn send_children_and_referrers(
         &self,
         top: &FetchedManifest,
         walk: &Walk,
@@ -239,7 +239,7 @@ impl CopyRequest<'_> {
         for depth in (1..=walk.depth()).rev() {
             let level: Vec<&WalkedManifest> = walk.missing().filter(|walked| walked.depth == depth).collect();
             let listed_digests =
-                CommandError::collect_parallel(self.registry.jobs(), &level, |walked| self.put_child(walked))?;
+                CommandError::collect_parallel(self.registry.jobs(), &level, |walked| self.put_by_digest(walked))?;
             listed.extend(listed_digests.into_iter().flatten());
         }
         let mut sent: Vec<&FetchedManifest> =
@@ -248,7 +248,7 @@ impl CopyRequest<'_> {
         let top_walked = walk.manifests.first().filter(|_| !is_up_to_date);
         let is_referrer = model::referrers::subject(&top.media_type, &top.bytes).is_some();
         if let Some(top_walked) = top_walked.filter(|_| is_referrer && self.sink.repository().is_some()) {
-            listed.extend(self.put_child(top_walked)?);
+            listed.extend(self.put_by_digest(top_walked)?);
             sent.push(top);
         }
         listed.extend(referrers.send(self)?);
@@ -270,12 +270,12 @@ impl CopyRequest<'_> {
     }
 
     /// Puts a manifest. Returns its digest if the target lists it under its subject.
-    fn put_child(&self, walked: &WalkedManifest) -> Result<Option<Digest>, CommandError> {
+    fn put_by_digest(&self, walked: &WalkedManifest) -> Result<Option<Digest>, CommandError> {
         let Some(fetched) = &walked.fetched else { return Ok(None) };
         let FetchedManifest { digest, media_type, bytes, .. } = fetched;
         let name = ManifestName::Digest(digest.clone());
         let is_listed =
-            self.put_and_retry(&name, media_type, bytes, &|| self.sink.put_child(digest, media_type, bytes))?;
+            self.put_and_retry(&name, media_type, bytes, &|| self.sink.put_by_digest(digest, media_type, bytes))?;
         self.reporter.step(format_args!("published: {}", fetched.digest));
         Ok(is_listed.then(|| fetched.digest.clone()))
     }
@@ -289,7 +289,7 @@ fn blobs_to_send(walk: &Walk, referrers: &CopiedReferrers) -> Result<Vec<Descrip
     let referrers = referrers.missing().filter(|found| !found.is_index()).map(|found| (&found.digest, &found.bytes));
     for (digest, bytes) in images.chain(referrers) {
         for blob in manifest_blobs::blobs(bytes).map_err(CommandError::invalid_document(&digest))? {
-            if !blob.is_foreign() {
+            if !blob.is_foreign_with_urls() {
                 blobs.entry(blob.digest.clone()).or_insert(blob);
             }
         }
@@ -298,8 +298,8 @@ fn blobs_to_send(walk: &Walk, referrers: &CopiedReferrers) -> Result<Vec<Descrip
 }
 
 /// All manifests. The outermost one is sent under the name even if the target has it by its digest.
-fn copied_manifests(walk: &Walk, is_unchanged: bool) -> Vec<CopiedManifest> {
-    let is_sent = |walked: &WalkedManifest| if walked.depth == 0 { !is_unchanged } else { !walked.is_present };
+fn copied_manifests(walk: &Walk, is_up_to_date: bool) -> Vec<CopiedManifest> {
+    let is_sent = |walked: &WalkedManifest| if walked.depth == 0 { !is_up_to_date } else { !walked.is_present };
     walk.manifests.iter().map(|walked| CopiedManifest::new(walked, is_sent(walked))).collect()
 }
 

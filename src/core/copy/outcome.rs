@@ -72,7 +72,7 @@ pub(crate) struct BlobCounts {
 }
 
 impl BlobCounts {
-    pub(super) fn copy(&mut self, size: u64) {
+    pub(super) fn add_copied(&mut self, size: u64) {
         self.copied += 1;
         self.bytes = self.bytes.saturating_add(size);
     }
@@ -81,7 +81,7 @@ impl BlobCounts {
 impl CopiedManifest {
     pub(super) fn new(walked: &WalkedManifest, sent: bool) -> CopiedManifest {
         let descriptor = &walked.descriptor;
-        let platform = descriptor.stated_platform().map(ToString::to_string);
+        let platform = descriptor.non_empty_platform().map(ToString::to_string);
         let media_type = walked.fetched.as_ref().map_or(&descriptor.media_type, |fetched| &fetched.media_type);
         CopiedManifest { digest: descriptor.digest.to_string(), media_type: media_type.clone(), platform, sent }
     }
@@ -107,7 +107,7 @@ impl CopyOutcome {
         }
     }
 
-    pub(super) fn last_line(&self) -> String {
+    pub(super) fn status_line(&self) -> String {
         let result = match (self.unchanged, self.dry_run) {
             (true, _) => "already there",
             (false, true) => "would publish",

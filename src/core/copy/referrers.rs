@@ -14,7 +14,7 @@ use crate::core::error::CommandError;
 use crate::core::image_filters::ReferrersPolicy;
 use crate::core::push::referrers_tag;
 use crate::core::referrers::FoundReferrer;
-use crate::core::referrers::discover::{ReferrerDiscovery, Subject};
+use crate::core::referrers::discover::{LocatedDigest, ReferrerDiscovery};
 use crate::core::referrers::outcome::ReferrerOutcome;
 use crate::core::referrers::searched_places::SingleOrigin;
 use crate::core::resolve::selection;
@@ -29,9 +29,9 @@ type SourceReferrer = FoundReferrer<()>;
 #[derive(Default)]
 pub(super) struct CopiedReferrers {
     /// The referrers to copy; an index after its children.
-    found: Vec<SourceReferrer>,
+    to_copy: Vec<SourceReferrer>,
     /// The referrers of manifests that are not copied.
-    skipped: Vec<SourceReferrer>,
+    left_behind: Vec<SourceReferrer>,
     /// The digests of the referrers that the target has and lists.
     present: BTreeSet<Digest>,
     /// Warnings about tags of cosign that name other content in the target.
@@ -109,8 +109,8 @@ fn find_referrers(
     jobs: NonZeroUsize,
 ) -> Result<Vec<SourceReferrer>, CommandError> {
     let origin = SingleOrigin { source: request.source, name: &request.from };
-    let subjects: Vec<Subject<()>> =
-        subjects.iter().map(|digest| Subject { origin: (), digest: digest.clone() }).collect();
+    let subjects: Vec<LocatedDigest<()>> =
+        subjects.iter().map(|digest| LocatedDigest { origin: (), digest: digest.clone() }).collect();
     ReferrerDiscovery::new(&origin, jobs, request.referrers.policy(true), &request.referrers.types).find(&subjects)
 }
 
@@ -124,16 +124,16 @@ impl CopiedReferrers {
         let mut skipped_subjects: BTreeSet<Digest> = replaced.iter().cloned().collect();
         // The children of an index precede it.
         selection::extend_transitively(&mut skipped_subjects, |skipped_subjects| {
-            let more = found.iter().filter(|referrer| skipped_subjects.contains(&referrer.subject));
+            let more = found.iter().filter(|referrer| skipped_subjects.contains(&referrer.parent));
             more.map(|referrer| referrer.digest.clone()).collect()
         });
-        let (skipped, found): (Vec<SourceReferrer>, Vec<SourceReferrer>) =
+        let (left_behind, to_copy): (Vec<SourceReferrer>, Vec<SourceReferrer>) =
             found.into_iter().partition(|referrer| skipped_subjects.contains(&referrer.digest));
-        let mut copied = CopiedReferrers { found, skipped, ..CopiedReferrers::default() };
-        let presence = CommandError::collect_parallel(request.registry.jobs(), &copied.found, |referrer| {
+        let mut copied = CopiedReferrers { to_copy, left_behind, ..CopiedReferrers::default() };
+        let presence = CommandError::collect_parallel(request.registry.jobs(), &copied.to_copy, |referrer| {
             copied.check_presence(request, referrer)
         })?;
-        for (referrer, ReferrerPresence { is_present, replaced_tags }) in copied.found.iter().zip(presence) {
+        for (referrer, ReferrerPresence { is_present, replaced_tags }) in copied.to_copy.iter().zip(presence) {
             if is_present {
                 copied.present.insert(referrer.digest.clone());
             }
@@ -165,28 +165,28 @@ impl CopiedReferrers {
 
     /// The referrers that the target lacks.
     pub(super) fn missing(&self) -> impl Iterator<Item = &SourceReferrer> {
-        self.found.iter().filter(|referrer| !self.present.contains(&referrer.digest))
+        self.to_copy.iter().filter(|referrer| !self.present.contains(&referrer.digest))
     }
 
     /// The tags that they have in the target.
     pub(super) fn tag_names(&self) -> impl Iterator<Item = (ManifestName, Digest)> {
         let name = |found: &SourceReferrer, tag: &String| (ManifestName::Tag(tag.clone()), found.digest.clone());
-        self.found.iter().flat_map(move |found| found.tags.iter().map(move |tag| name(found, tag)))
+        self.to_copy.iter().flat_map(move |found| found.tags.iter().map(move |tag| name(found, tag)))
     }
 
     /// The digests of all copied referrers.
     pub(super) fn digests(&self) -> impl Iterator<Item = Digest> {
-        self.found.iter().map(|found| found.digest.clone())
+        self.to_copy.iter().map(|found| found.digest.clone())
     }
 
     /// Adds the referrers to the outcome.
     pub(super) fn report(&self, outcome: &mut CopyOutcome) {
         let row = |found, sent| ReferrerOutcome { sent: Some(sent), ..ReferrerOutcome::from_found::<()>(found) };
         let is_sent = |found: &SourceReferrer| !self.present.contains(&found.digest);
-        outcome.referrers = self.found.iter().map(|found| row(found, is_sent(found))).collect();
-        outcome.left_behind = self.skipped.iter().map(|found| row(found, false)).collect();
-        if !self.skipped.is_empty() {
-            let number = self.skipped.len();
+        outcome.referrers = self.to_copy.iter().map(|found| row(found, is_sent(found))).collect();
+        outcome.left_behind = self.left_behind.iter().map(|found| row(found, false)).collect();
+        if !self.left_behind.is_empty() {
+            let number = self.left_behind.len();
             outcome.changes.push(format!("referrers of what is not copied stay behind: {number}"));
         }
         outcome.warnings.extend(self.replaced_tags.iter().cloned());
@@ -225,17 +225,18 @@ impl CopiedReferrers {
     ) -> Result<Warnings, CommandError> {
         let Some(repository) = request.sink.repository() else { return Ok(Vec::new()) };
         let sent = sent.iter().filter_map(|manifest| {
-            referrers_tag::UnlistedReferrer::from_manifest(&manifest.media_type, &manifest.digest, &manifest.bytes)
+            referrers_tag::ManifestWithSubject::from_manifest(&manifest.media_type, &manifest.digest, &manifest.bytes)
         });
-        let mut unlisted: Vec<referrers_tag::UnlistedReferrer<'_>> =
-            sent.chain(self.missing().filter_map(as_unlisted)).collect();
+        let mut unlisted: Vec<referrers_tag::ManifestWithSubject<'_>> =
+            sent.chain(self.missing().filter_map(as_manifest_with_subject)).collect();
         unlisted.retain(|manifest| !listed_by_registry.contains(manifest.digest));
         if listed_by_registry.is_empty() {
             // An earlier run may have ended before it listed the present referrers.
-            let present = self.found.iter().filter(|found| self.present.contains(&found.digest));
-            let present: Vec<referrers_tag::UnlistedReferrer<'_>> = present.filter_map(as_unlisted).collect();
+            let present = self.to_copy.iter().filter(|found| self.present.contains(&found.digest));
+            let present: Vec<referrers_tag::ManifestWithSubject<'_>> =
+                present.filter_map(as_manifest_with_subject).collect();
             let has_api = match present.first().filter(|_| unlisted.is_empty()) {
-                Some(first) => request.registry.referrers(repository, &first.subject)?.is_some(),
+                Some(first) => request.registry.referrers_index(repository, &first.subject)?.is_some(),
                 None => false,
             };
             unlisted.extend(present.into_iter().filter(|_| !has_api));
@@ -250,8 +251,8 @@ impl CopiedReferrers {
     }
 }
 
-fn as_unlisted(found: &SourceReferrer) -> Option<referrers_tag::UnlistedReferrer<'_>> {
-    referrers_tag::UnlistedReferrer::from_manifest(&found.media_type, &found.digest, &found.bytes)
+fn as_manifest_with_subject(found: &SourceReferrer) -> Option<referrers_tag::ManifestWithSubject<'_>> {
+    referrers_tag::ManifestWithSubject::from_manifest(&found.media_type, &found.digest, &found.bytes)
 }
 
 fn to_referrer(found: &SourceReferrer) -> Referrer<'_> {

@@ -88,7 +88,7 @@ pub(super) fn select_subset(request: &CopyRequest<'_>, top: FetchedManifest) -> 
 fn selected_images(request: &CopyRequest<'_>, leaves: &[Leaf]) -> Result<BTreeSet<Digest>, CommandError> {
     let filter = request.filter;
     let images = || leaves.iter().map(|leaf| &leaf.descriptor).filter(|descriptor| !is_attestation(descriptor));
-    let platforms = || images().filter_map(Descriptor::stated_platform);
+    let platforms = || images().filter_map(Descriptor::non_empty_platform);
     for requested in &filter.platforms {
         if !platforms().any(|platform| platform.matches(&requested.parsed)) {
             let available: BTreeSet<String> = platforms().map(ToString::to_string).collect();
@@ -105,7 +105,7 @@ fn nested_indexes(
 ) -> Result<BTreeMap<Digest, FetchedManifest>, CommandError> {
     let (mut budget, mut nested) = (IndexBudget::default(), BTreeMap::new());
     let mut indexes = |index: &FetchedManifest| {
-        budget.add_bytes(&request.from, &index.bytes, 1)?;
+        budget.count_bytes(&request.from, &index.bytes, 1)?;
         let children = index.decode_index(&request.from)?.manifests;
         budget.count_descriptors(children.len(), || request.from.clone())?;
         let indexes = children.into_iter().filter(|child| ManifestKind::is_list(&child.media_type));

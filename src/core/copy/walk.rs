@@ -45,7 +45,7 @@ pub(super) fn walk(request: &CopyRequest<'_>, top: &FetchedManifest, jobs: NonZe
     let is_list = ManifestKind::is_list(&top.media_type);
     let is_present = !is_list && request.sink.has_complete_manifest(&top_descriptor).map_err(CommandError::from)?;
     let mut budget = IndexBudget::default();
-    budget.add_bytes(&request.from, &top.bytes, 1)?;
+    budget.count_bytes(&request.from, &top.bytes, 1)?;
     let first = WalkedManifest { descriptor: top_descriptor, depth: 0, is_list, is_present, fetched: None };
     let level = children(request, top, &mut budget)?;
     let mut manifests = vec![WalkedManifest { fetched: Some(top.clone()), ..first }];
@@ -55,7 +55,7 @@ pub(super) fn walk(request: &CopyRequest<'_>, top: &FetchedManifest, jobs: NonZe
      -> Result<Vec<Descriptor>, CommandError> {
         let (mut is_list, mut below) = (ManifestKind::is_list(&descriptor.media_type), Vec::new());
         if let Some(fetched) = &fetched {
-            budget.add_bytes(&request.from, &fetched.bytes, 1)?;
+            budget.count_bytes(&request.from, &fetched.bytes, 1)?;
             is_list = ManifestKind::is_list(&fetched.media_type);
             below = children(request, fetched, &mut budget)?;
         }

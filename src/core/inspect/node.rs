@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::error::CommandError;
-use crate::core::requirements;
+use crate::core::platform_match;
 use crate::digest::Digest;
 use crate::location::Location;
 use crate::model::descriptor::Descriptor;
@@ -72,7 +72,7 @@ impl ImageContents {
     }
 
     /// The type of an artifact that states it only by its configuration's media type, for example a Helm chart.
-    pub(crate) fn kind(&self) -> Option<&str> {
+    pub(crate) fn config_artifact_type(&self) -> Option<&str> {
         let kind = self.config.as_ref().map(|config| config.media_type.as_str())?;
         (!kind.is_empty() && !media_type::is_image_config(kind)).then_some(kind)
     }
@@ -118,7 +118,7 @@ impl InspectNode {
 
     /// A draft, as the list that it would become.
     pub(crate) fn from_draft(draft: &Draft) -> Result<InspectNode, CommandError> {
-        let list = draft.preview().map_err(|error| CommandError::InvalidPreview(Box::new(error)))?;
+        let list = draft.encode_for_display().map_err(|error| CommandError::UndisplayableDraft(Box::new(error)))?;
         let children = draft.entries_in_list_order().map(InspectNode::from_entry).collect::<Result<_, _>>()?;
         let contents = NodeContents::List(children);
         let top = InspectNode::from_manifest(
@@ -171,13 +171,13 @@ impl InspectNode {
 
     /// The platform, if it is stated.
     pub(crate) fn platform(&self) -> Option<String> {
-        requirements::known_platform(&self.descriptor).map(ToString::to_string)
+        platform_match::known_platform(&self.descriptor).map(ToString::to_string)
     }
 
     /// The kind of manifest, in a few words.
     pub(crate) fn kind(&self) -> String {
         let artifact = Some(self.descriptor.artifact_type.as_str()).filter(|kind| !kind.is_empty());
-        let artifact = artifact.or(self.image_contents().and_then(ImageContents::kind));
+        let artifact = artifact.or(self.image_contents().and_then(ImageContents::config_artifact_type));
         match (ManifestKind::from_media_type(&self.descriptor.media_type), artifact) {
             _ if self.is_attestation() => "attestation".to_owned(),
             (Some(ManifestKind::List), _)
@@ -205,18 +205,18 @@ impl InspectNode {
     }
 
     /// The annotations without BuildKit's marks of attestations, which are shown in another way.
-    pub(crate) fn annotations(&self) -> impl Iterator<Item = (&String, &String)> {
+    pub(crate) fn shown_annotations(&self) -> impl Iterator<Item = (&String, &String)> {
         let is_shown = self.is_attestation();
         self.descriptor.annotations.iter().filter(move |(name, _)| !(is_shown && name.starts_with(ATTESTATION_PREFIX)))
     }
 
     /// All digests in the node.
-    pub(crate) fn digests(&self) -> Vec<&Digest> {
+    pub(crate) fn manifest_and_blob_digests(&self) -> Vec<&Digest> {
         let mut digests = vec![&self.descriptor.digest];
         if let Some(contents) = self.image_contents() {
             digests.extend(contents.config.iter().chain(&contents.layers).map(|blob| &blob.digest));
         }
-        digests.extend(self.children().iter().chain(&self.referrers).flat_map(InspectNode::digests));
+        digests.extend(self.children().iter().chain(&self.referrers).flat_map(InspectNode::manifest_and_blob_digests));
         digests
     }
 }

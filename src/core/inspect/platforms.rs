@@ -5,7 +5,7 @@ use crate::core::image_source::{ContentAccess, ImageSource};
 use crate::core::inspect::node::InspectNode;
 use crate::core::inspect::published::{self, Detail};
 use crate::core::json_output::{ListEntryJson, ManifestJson};
-use crate::core::requirements;
+use crate::core::platform_match;
 use crate::core::resolve::fetch::{self, ConfigPlatforms, ImageOrList};
 use crate::location::Location;
 use crate::model::descriptor::Descriptor;
@@ -23,13 +23,16 @@ pub(crate) struct ImagePlatforms {
 ///
 /// # Errors
 /// An error of the registry or the layout, or content that is not a manifest.
-pub(crate) fn fetch_platforms(access: ContentAccess<'_>, location: &Location) -> Result<ImagePlatforms, CommandError> {
-    let image = &ImageSource::open(access, location)?;
-    image.announce_pull();
-    let requests_before = access.registry.requests();
+pub(crate) fn fetch_platforms(
+    content_access: ContentAccess<'_>,
+    location: &Location,
+) -> Result<ImagePlatforms, CommandError> {
+    let image = &ImageSource::open(content_access, location)?;
+    image.expect_pull();
+    let requests_before = content_access.registry.requests();
     let (is_list, descriptor, platforms) = match fetch::manifest(image)? {
         ImageOrList::List(fetched) => {
-            let list = published::list_node(access.registry.jobs(), image, &fetched, Detail::default())?;
+            let list = published::fetch_list_node(content_access.registry.jobs(), image, &fetched, Detail::default())?;
             let mut platforms = Vec::new();
             collect_images(list.children(), &mut platforms);
             (true, fetched.descriptor(), platforms)
@@ -42,7 +45,7 @@ pub(crate) fn fetch_platforms(access: ContentAccess<'_>, location: &Location) ->
             (false, descriptor, platforms)
         }
     };
-    let requests = access.registry.requests().saturating_sub(requests_before);
+    let requests = content_access.registry.requests().saturating_sub(requests_before);
     let manifest = ManifestJson { platforms: Some(platforms), requests, ..ManifestJson::new(location, &descriptor) };
     Ok(ImagePlatforms { is_list, manifest })
 }
@@ -51,10 +54,10 @@ pub(crate) fn fetch_platforms(access: ContentAccess<'_>, location: &Location) ->
 /// of the platform `unknown/unknown` is left out.
 fn collect_images(children: &[InspectNode], platforms: &mut Vec<ListEntryJson>) {
     for child in children.iter().filter(|child| !child.is_attestation()) {
-        let is_known = requirements::known_platform(&child.descriptor).is_some();
+        let is_known = platform_match::known_platform(&child.descriptor).is_some();
         if !is_known && !child.children().is_empty() {
             collect_images(child.children(), platforms);
-        } else if is_known || !child.descriptor.has_platform() {
+        } else if is_known || !child.descriptor.has_non_empty_platform() {
             platforms.push(ListEntryJson::from_descriptor(&child.location, &child.descriptor));
         }
     }

@@ -24,9 +24,9 @@ use crate::model::manifest::{self, ImageFormat, ManifestKind};
 use crate::model::media_type;
 use crate::platform::Platform;
 
-pub(crate) use children::{Detail, list_node};
+pub(crate) use children::{Detail, fetch_list_node};
 pub(crate) use platform_search::find_image_for_platform;
-pub(crate) use verbose::{VerboseEntry, verbose_entries};
+pub(crate) use verbose::{VerboseEntry, fetch_verbose_entries};
 
 /// An image as it is served.
 pub(crate) struct PublishedImage<'a> {
@@ -66,7 +66,7 @@ impl PublishedImage<'_> {
     ///
     /// # Errors
     /// A manifest that cannot be read; errors of the registry or the layout.
-    pub(crate) fn node(self) -> Result<InspectNode, CommandError> {
+    pub(crate) fn fetch_node(self) -> Result<InspectNode, CommandError> {
         let PublishedImage { source, fetched, descriptor, .. } = self;
         let contents = ImageContents::parse(&fetched.bytes).map_err(CommandError::invalid_document(&source))?;
         let platform = match descriptor.and_then(|descriptor| descriptor.platform) {

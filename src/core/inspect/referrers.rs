@@ -8,7 +8,7 @@ use crate::core::error::CommandError;
 use crate::core::image_filters::ReferrersPolicy;
 use crate::core::inspect::node::{ImageContents, InspectNode, NodeContents};
 use crate::core::referrers::FoundReferrer;
-use crate::core::referrers::discover::{ReferrerDiscovery, Subject};
+use crate::core::referrers::discover::{LocatedDigest, ReferrerDiscovery};
 use crate::core::referrers::searched_places::SingleOrigin;
 use crate::digest::Digest;
 use crate::model::DocumentError;
@@ -33,15 +33,15 @@ pub(crate) fn add_referrers(
     let found = ReferrerDiscovery::new(&origin, jobs, ReferrersPolicy::All, &[]).find(&subjects)?;
     let mut by_subject = ReferrersBySubject::new();
     for referrer in found {
-        by_subject.entry(referrer.subject.clone()).or_default().push(referrer);
+        by_subject.entry(referrer.parent.clone()).or_default().push(referrer);
     }
     attach(node, &mut by_subject).map_err(|source| CommandError::InvalidDocument { reference: name, source })
 }
 
 /// The manifest and the images in it. Attestations of BuildKit are not images.
-fn collect_subjects(node: &InspectNode, subjects: &mut Vec<Subject<()>>) {
+fn collect_subjects(node: &InspectNode, subjects: &mut Vec<LocatedDigest<()>>) {
     if !node.is_attestation() {
-        subjects.push(Subject { origin: (), digest: node.descriptor.digest.clone() });
+        subjects.push(LocatedDigest { origin: (), digest: node.descriptor.digest.clone() });
         node.children().iter().for_each(|child| collect_subjects(child, subjects));
     }
 }

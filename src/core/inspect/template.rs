@@ -53,7 +53,7 @@ pub(crate) struct TemplateDataFetcher<'a> {
 struct ListContent {
     images: Vec<FoundImage>,
     /// The manifests of attestations, by the image that they are about.
-    attestations: Vec<(Digest, Vec<u8>)>,
+    attestations_by_image: Vec<(Digest, Vec<u8>)>,
     nested: Vec<Descriptor>,
 }
 
@@ -84,7 +84,7 @@ impl TemplateDataFetcher<'_> {
         }
         if let Some(list) = list.filter(|_| self.template_uses_attestations()) {
             let attests_image = |descriptor: &Descriptor| attested_digest(descriptor).as_ref() == Some(&image.digest);
-            found.attestations = self.walk(list, attests_image)?.attestations;
+            found.attestations_by_image = self.walk(list, attests_image)?.attestations_by_image;
         }
         self.fetch_data(TemplateManifest::Image(descriptor), found)
     }
@@ -118,7 +118,7 @@ impl TemplateDataFetcher<'_> {
         let index_walk = IndexWalk { list: self.image_source, jobs: self.jobs, levels: DEPTH_MAX };
         let visit = |_, _, found: ListContent| -> Result<Vec<Descriptor>, CommandError> {
             all.images.extend(found.images);
-            all.attestations.extend(found.attestations);
+            all.attestations_by_image.extend(found.attestations_by_image);
             Ok(found.nested.into_iter().filter(&is_needed).collect())
         };
         // One manifest may be listed for several platforms, and may attest several images.
@@ -129,7 +129,7 @@ impl TemplateDataFetcher<'_> {
     fn fetch_child(&self, descriptor: &Descriptor, budget: &IndexBudget) -> Result<ListContent, CommandError> {
         let image = |platform, manifest| FoundImage { digest: descriptor.digest.clone(), platform, manifest };
         let attests = attested_digest(descriptor);
-        let known = descriptor.stated_platform().cloned();
+        let known = descriptor.non_empty_platform().cloned();
         let is_image = matches!(ManifestKind::from_media_type(&descriptor.media_type), Some(ManifestKind::Image(_)));
         match (&attests, known) {
             (Some(_), _) if !self.template_uses_attestations() => return Ok(ListContent::default()),
@@ -143,19 +143,19 @@ impl TemplateDataFetcher<'_> {
         let fetched = match fetch::child(self.image_source, descriptor)? {
             ImageOrList::Image(_, fetched) => fetched,
             ImageOrList::List(fetched) => {
-                budget.add_bytes(self.image_source, &fetched.bytes, 1)?;
+                budget.count_bytes(self.image_source, &fetched.bytes, 1)?;
                 let nested = fetched.decode_index(self.image_source)?.manifests;
                 return Ok(ListContent { nested, ..ListContent::default() });
             }
         };
-        budget.add_bytes(self.image_source, &fetched.bytes, 1)?;
+        budget.count_bytes(self.image_source, &fetched.bytes, 1)?;
         if let Some(subject) = attests {
-            return Ok(ListContent { attestations: vec![(subject, fetched.bytes)], ..ListContent::default() });
+            return Ok(ListContent { attestations_by_image: vec![(subject, fetched.bytes)], ..ListContent::default() });
         }
         if manifest::config(&fetched.bytes).is_ok_and(|config| !media_type::is_image_config(&config.media_type)) {
             return Ok(ListContent::default());
         }
-        let platform = match descriptor.stated_platform().cloned() {
+        let platform = match descriptor.non_empty_platform().cloned() {
             Some(platform) => platform,
             None => {
                 ConfigPlatforms::default().read(&self.image_source.at_digest(&descriptor.digest), &fetched.bytes)?
@@ -179,7 +179,7 @@ impl TemplateDataFetcher<'_> {
         }
         let mut statements = Vec::new();
         for (platform, image) in &images {
-            let attestations = found.attestations.iter().filter(|(subject, _)| *subject == image.digest);
+            let attestations = found.attestations_by_image.iter().filter(|(subject, _)| *subject == image.digest);
             for (_, attestation) in attestations {
                 let layers = manifest::blobs(attestation).map_err(CommandError::invalid_document(self.image_source))?;
                 statements.extend(layers.into_iter().map(|layer| (platform, layer)));
@@ -204,7 +204,7 @@ impl TemplateDataFetcher<'_> {
         // Docker's oldest manifests have no configuration.
         let Ok(config) = manifest::config(bytes) else { return Ok(None) };
         let config = Blob { digest: &config.digest, size: Some(config.size) };
-        let bytes = self.image_source.with_content(|content| content.small_blob(&config, CONFIG_BYTES_MAX))?;
+        let bytes = self.image_source.with_source(|content| content.small_blob(&config, CONFIG_BYTES_MAX))?;
         self.parse(&bytes).map(Some)
     }
 
@@ -225,7 +225,7 @@ impl TemplateDataFetcher<'_> {
             return Err(LimitError::Bytes { list: self.image_source.to_string(), max }.into());
         }
         let statement = Blob { digest: &layer.digest, size: Some(layer.size) };
-        let bytes = self.image_source.with_content(|content| content.small_blob(&statement, STATEMENT_BYTES_MAX))?;
+        let bytes = self.image_source.with_source(|content| content.small_blob(&statement, STATEMENT_BYTES_MAX))?;
         let mut document = self.parse(&bytes)?;
         if let Some(pointer) = payload_pointer(&layer.media_type) {
             let payload = document.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
@@ -252,7 +252,7 @@ fn payload_pointer(media_type: &str) -> Option<&'static str> {
 
 /// The name of a platform in containerd's normal form, without versions and features.
 fn platform_name(platform: &Platform) -> String {
-    let Platform { os, architecture, variant, .. } = platform.normalized();
+    let Platform { os, architecture, variant, .. } = platform.normalized_for_comparison();
     let words = [os, architecture, variant];
     words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join("/")
 }

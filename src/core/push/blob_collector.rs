@@ -68,7 +68,7 @@ impl<'a> BlobCollector<'a> {
         let is_same_registry = source.is_in_registry_of(target);
         let mut blob_positions = BTreeSet::new();
         for descriptor in blobs {
-            let is_foreign = descriptor.is_foreign();
+            let is_foreign = descriptor.is_foreign_with_urls();
             if is_foreign && (self.skips_foreign || !is_same_registry) {
                 continue;
             }

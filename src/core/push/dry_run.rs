@@ -6,10 +6,10 @@ use crate::content::registry::{ManifestName, RegistryClient};
 use crate::core::error::CommandError;
 use crate::core::image_source::ContentOrigin;
 use crate::core::json_output::{PlannedTransfer, TransferMethod};
-use crate::core::missing_child::NamingList;
+use crate::core::missing_child::ParentList;
 use crate::core::push::blob_collector::PlannedBlob;
 use crate::core::push::index_diff::{self, IndexDiff};
-use crate::core::push::outcome::{CopiedBlobs, DryRun, PlannedTagChange, PushOutcome, TagChangeKind};
+use crate::core::push::outcome::{CopiedBlobs, DryRun, PlannedTagChange, PlannedTagChangeKind, PushOutcome};
 use crate::core::push::plan::{PlannedChild, PushPlan};
 use crate::core::push::referrers_tag;
 use crate::core::push::remote_state::{self, RemoteState, TagState};
@@ -31,7 +31,7 @@ enum RemoteQuery<'p> {
 /// The response to a query.
 enum RemoteResponse<'p> {
     /// Nothing is missing.
-    Complete,
+    NothingMissing,
     Missing(CommandError),
     InTarget(&'p Digest),
 }
@@ -49,11 +49,11 @@ pub(crate) fn preview<'p>(
     let queries = queries(plan, remote);
     let responses =
         CommandError::collect_parallel(registry.jobs(), &queries, |query| query_registry(registry, plan, query))?;
-    let mut missing: Vec<CommandError> = remote.missing_error(plan, NamingList::Previewed).into_iter().collect();
+    let mut missing: Vec<CommandError> = remote.missing_error(plan, ParentList::Previewed).into_iter().collect();
     let mut present = BTreeSet::new();
     for response in responses {
         match response {
-            RemoteResponse::Complete => {}
+            RemoteResponse::NothingMissing => {}
             RemoteResponse::Missing(error) => missing.push(error),
             RemoteResponse::InTarget(digest) => {
                 present.insert(digest);
@@ -63,10 +63,11 @@ pub(crate) fn preview<'p>(
     CommandError::fail_if_any(missing)?;
     let mut published = PushOutcome::from_plan(draft, plan);
     for (child, image) in plan.children.iter().zip(&mut published.platforms) {
-        image.from = Some(transfer(plan, remote, &present, child));
+        image.transfer = Some(transfer(plan, remote, &present, child));
     }
-    let (mounted, copied) = transfer_totals(plan, remote, &present);
-    let (tags, mut warnings) = referrers_tag::group_by_tag(plan.target, &referrers_tag::unlisted_in_plan(plan, remote));
+    let (mounted, copied) = mounted_and_copied(plan, remote, &present);
+    let (tags, mut warnings) =
+        referrers_tag::group_by_tag(plan.target, &referrers_tag::manifests_with_subject(plan, remote));
     let (referrers_tags, more) = referrers_tag::preview(registry, &tags)?;
     warnings.extend(more);
     let (tag_changes, changes) = (tag_changes(plan, remote), changes(plan, remote)?);
@@ -75,28 +76,23 @@ pub(crate) fn preview<'p>(
 }
 
 /// The blobs that manifests that are still to be put need.
-fn blobs_of_missing_manifests<'p>(
-    plan: &'p PushPlan<'p>,
-    remote: &'p RemoteState,
-) -> impl Iterator<Item = &'p PlannedBlob<'p>> {
+fn blobs_to_send<'p>(plan: &'p PushPlan<'p>, remote: &'p RemoteState) -> impl Iterator<Item = &'p PlannedBlob<'p>> {
     let positions: BTreeSet<usize> =
-        plan.missing(&remote.children).flat_map(|manifest| manifest.blob_positions.iter().copied()).collect();
+        plan.manifests_to_send(&remote.present).flat_map(|manifest| manifest.blob_positions.iter().copied()).collect();
     positions.into_iter().filter_map(|position| plan.blobs.get(position))
 }
 
 fn queries<'p>(plan: &'p PushPlan<'p>, remote: &'p RemoteState) -> Vec<RemoteQuery<'p>> {
     // Content of layouts has been checked already.
-    let manifests = plan.missing(&remote.children).filter_map(|manifest| match &manifest.source {
+    let manifests = plan.manifests_to_send(&remote.present).filter_map(|manifest| match &manifest.source {
         ContentOrigin::Repository(source) => Some(RemoteQuery::ManifestAtSource(source, manifest.reference.digest()?)),
         ContentOrigin::Layout(_) => None,
     });
-    let sources = blobs_of_missing_manifests(plan, remote)
+    let sources = blobs_to_send(plan, remote)
         .filter(|blob| !blob.is_optional && blob.layout.is_none())
         .map(RemoteQuery::BlobAtSource);
     let target = plan.target.repository();
-    let targets = blobs_of_missing_manifests(plan, remote)
-        .filter(|blob| !blob.is_mountable(target))
-        .map(RemoteQuery::BlobAtTarget);
+    let targets = blobs_to_send(plan, remote).filter(|blob| !blob.is_mountable(target)).map(RemoteQuery::BlobAtTarget);
     manifests.chain(sources).chain(targets).collect()
 }
 
@@ -112,7 +108,7 @@ fn query_registry<'p>(
         RemoteQuery::ManifestAtSource(repository, digest) => {
             let found = registry.manifest_digest(repository, &ManifestName::Digest((*digest).clone()))?;
             Ok(if found.is_some() {
-                RemoteResponse::Complete
+                RemoteResponse::NothingMissing
             } else {
                 missing("manifest", vec![format!("{repository}@{digest}")])
             })
@@ -122,7 +118,7 @@ fn query_registry<'p>(
             let mut failed = None;
             for source in &blob.sources {
                 match registry.has_blob(source, &blob.digest) {
-                    Ok(true) => return Ok(RemoteResponse::Complete),
+                    Ok(true) => return Ok(RemoteResponse::NothingMissing),
                     Ok(false) => {}
                     Err(error) => failed = failed.or(Some(error)),
                 }
@@ -132,8 +128,8 @@ fn query_registry<'p>(
         }
         RemoteQuery::BlobAtTarget(blob) => match registry.has_blob(plan.target.repository(), &blob.digest) {
             Ok(true) => Ok(RemoteResponse::InTarget(&blob.digest)),
-            Ok(false) => Ok(RemoteResponse::Complete),
-            Err(error) if remote_state::is_read_refused(&error) => Ok(RemoteResponse::Complete),
+            Ok(false) => Ok(RemoteResponse::NothingMissing),
+            Err(error) if remote_state::is_read_refused(&error) => Ok(RemoteResponse::NothingMissing),
             Err(error) => Err(error.into()),
         },
     }
@@ -142,11 +138,11 @@ fn query_registry<'p>(
 fn transfer(
     plan: &PushPlan<'_>,
     remote: &RemoteState,
-    present: &BTreeSet<&Digest>,
+    present_blobs: &BTreeSet<&Digest>,
     child: &PlannedChild<'_>,
 ) -> PlannedTransfer {
     let manifest = child.manifest.and_then(|position| plan.manifests.get(position));
-    let is_present = remote.children.contains(&child.entry.descriptor.digest);
+    let is_present = remote.present.contains(&child.entry.descriptor.digest);
     let Some(manifest) = manifest.filter(|_| !is_present) else {
         return PlannedTransfer {
             how: TransferMethod::InPlace,
@@ -155,7 +151,7 @@ fn transfer(
         };
     };
     let blobs = manifest.blob_positions.iter().filter_map(|position| plan.blobs.get(*position));
-    let blobs = blobs.filter(|blob| !blob.is_optional && !present.contains(&blob.digest));
+    let blobs = blobs.filter(|blob| !blob.is_optional && !present_blobs.contains(&blob.digest));
     let is_same_registry = manifest.source.is_in_registry_of(plan.target.repository());
     PlannedTransfer {
         how: if is_same_registry { TransferMethod::Mount } else { TransferMethod::Copy },
@@ -165,11 +161,13 @@ fn transfer(
 }
 
 /// The number of blobs that would be mounted, and the number and size of those that would be copied.
-fn transfer_totals(plan: &PushPlan<'_>, remote: &RemoteState, present: &BTreeSet<&Digest>) -> (u64, CopiedBlobs) {
+fn mounted_and_copied(
+    plan: &PushPlan<'_>,
+    remote: &RemoteState,
+    present_blobs: &BTreeSet<&Digest>,
+) -> (u64, CopiedBlobs) {
     let (mut mounted, mut copied) = (0, CopiedBlobs::default());
-    for blob in
-        blobs_of_missing_manifests(plan, remote).filter(|blob| !blob.is_optional && !present.contains(&blob.digest))
-    {
+    for blob in blobs_to_send(plan, remote).filter(|blob| !blob.is_optional && !present_blobs.contains(&blob.digest)) {
         if blob.is_mountable(plan.target.repository()) {
             mounted += 1;
         } else {
@@ -182,10 +180,10 @@ fn transfer_totals(plan: &PushPlan<'_>, remote: &RemoteState, present: &BTreeSet
 fn tag_changes(plan: &PushPlan<'_>, remote: &RemoteState) -> Vec<PlannedTagChange> {
     let change = |(tag, state): (&Reference, &TagState)| {
         let (change, now) = match state {
-            TagState::Unknown => (TagChangeKind::Unknown, None),
-            TagState::Absent => (TagChangeKind::New, None),
-            TagState::UpToDate => (TagChangeKind::Unchanged, Some(plan.list.digest.to_string())),
-            TagState::Different(digest) => (TagChangeKind::Moved, Some(digest.to_string())),
+            TagState::Unknown => (PlannedTagChangeKind::Unknown, None),
+            TagState::Absent => (PlannedTagChangeKind::New, None),
+            TagState::UpToDate => (PlannedTagChangeKind::Unchanged, Some(plan.list.digest.to_string())),
+            TagState::Different(digest) => (PlannedTagChangeKind::Moved, Some(digest.to_string())),
         };
         PlannedTagChange { tag: tag.tag().unwrap_or_default().to_owned(), change, now }
     };

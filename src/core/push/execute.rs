@@ -31,7 +31,8 @@ pub(super) fn send(
     precondition: Option<TagPrecondition<'_>>,
     moved: &mut Vec<Reference>,
 ) -> Result<SentContent, CommandError> {
-    let executor = PushExecutor { precondition, ..PushExecutor::new(context, plan, manifests_to_send(plan, remote)) };
+    let executor =
+        PushExecutor { precondition, ..PushExecutor::new(context, plan, referenced_manifests(plan, remote)) };
     let outcome = executor.run_all(remote, moved);
     executor.progress.finish();
     outcome
@@ -40,7 +41,7 @@ pub(super) fn send(
 /// Copies images of other repositories to the plan's repository, with their blobs. Puts no list.
 pub(crate) fn copy_children(context: PushContext<'_>, plan: &PushPlan<'_>) -> Result<SentContent, CommandError> {
     let (remote, mut listed_referrers) = (RemoteState::default(), BTreeSet::new());
-    let executor = PushExecutor::new(context, plan, manifests_to_send(plan, &remote));
+    let executor = PushExecutor::new(context, plan, referenced_manifests(plan, &remote));
     let outcome = executor.send_children(&remote, &mut listed_referrers).and_then(|sent| {
         let warnings = executor.update_referrers_tags(&remote, &listed_referrers)?;
         Ok(SentContent { warnings, ..sent })
@@ -50,11 +51,11 @@ pub(crate) fn copy_children(context: PushContext<'_>, plan: &PushPlan<'_>) -> Re
 }
 
 /// The manifests that a run puts before the list.
-fn manifests_to_send<'p>(plan: &'p PushPlan<'_>, remote: &RemoteState) -> Vec<ReferencedContent<'p>> {
+fn referenced_manifests<'p>(plan: &'p PushPlan<'_>, remote: &RemoteState) -> Vec<ReferencedContent<'p>> {
     let referenced = |manifest: &'p PlannedManifest<'_>| {
         Some(ReferencedContent::Manifest(manifest.reference.digest()?, manifest.media_type))
     };
-    plan.missing(&remote.children).filter_map(referenced).collect()
+    plan.manifests_to_send(&remote.present).filter_map(referenced).collect()
 }
 
 /// The result of one step.
@@ -65,7 +66,7 @@ enum StepResult {
     NotSent,
     /// The manifest was put; its digest, if the registry lists it as a referrer.
     Put {
-        listed: Option<Digest>,
+        listed_referrer: Option<Digest>,
     },
 }
 
@@ -76,21 +77,21 @@ pub(super) struct PushExecutor<'a> {
     progress: Box<dyn TransferProgress>,
     lag: LagRetry<'a>,
     /// The manifests that this run puts before the list.
-    sent_manifests: Vec<ReferencedContent<'a>>,
+    referenced_manifests: Vec<ReferencedContent<'a>>,
     /// Guards the list's own tag.
     precondition: Option<TagPrecondition<'a>>,
 }
 
 impl<'a> PushExecutor<'a> {
-    /// `sent_manifests` are the manifests that are put before the list. Reads of them may be delayed.
+    /// `referenced_manifests` are the manifests that are put before the list. Reads of them may be delayed.
     pub(super) fn new(
         context: PushContext<'a>,
         plan: &'a PushPlan<'a>,
-        sent_manifests: Vec<ReferencedContent<'a>>,
+        referenced_manifests: Vec<ReferencedContent<'a>>,
     ) -> PushExecutor<'a> {
         let PushContext { registry, clock, reporter, .. } = context;
         let lag = LagRetry { registry, clock, reporter };
-        PushExecutor { context, plan, progress: reporter.transfers(), lag, sent_manifests, precondition: None }
+        PushExecutor { context, plan, progress: reporter.transfers(), lag, referenced_manifests, precondition: None }
     }
 }
 
@@ -114,23 +115,23 @@ impl PushExecutor<'_> {
     ) -> Result<SentContent, CommandError> {
         let SentContent { mut mounted, mut copied, warnings } = SentContent::default();
         let present = self.plan.manifests.iter().filter_map(|manifest| Some((manifest, manifest.reference.digest()?)));
-        for (manifest, _) in present.filter(|(_, digest)| !remote.has_list && remote.children.contains(*digest)) {
+        for (manifest, _) in present.filter(|(_, digest)| !remote.has_list && remote.present.contains(*digest)) {
             self.context.reporter.step(format_args!("already there: {}", manifest.reference));
         }
-        let steps = self.plan.steps(&remote.children);
+        let steps = self.plan.steps(&remote.present);
         let sizes = steps.iter().filter_map(|(step, _)| match step {
             PushStep::Blob(blob) => Some(blob.size.unwrap_or_default()),
             PushStep::Put(_) => None,
         });
         let (bytes, blobs) = sizes.fold((0_u64, 0), |(bytes, blobs), size| (bytes.saturating_add(size), blobs + 1));
-        self.progress.total(bytes, blobs);
+        self.progress.set_total(bytes, blobs);
         let results = tasks::run_with_dependencies(self.context.registry.jobs(), &steps, |step| self.run_step(step))
             .map_err(CommandError::combine)?;
         for result in results {
             match result {
                 StepResult::Mounted => mounted += 1,
                 StepResult::Copied(bytes) => copied.add(bytes),
-                StepResult::Put { listed: referrer } => listed_referrers.extend(referrer),
+                StepResult::Put { listed_referrer: referrer } => listed_referrers.extend(referrer),
                 StepResult::NotSent => {}
             }
         }
@@ -143,7 +144,7 @@ impl PushExecutor<'_> {
             PushStep::Blob(blob) => self.copy_blob(blob),
             PushStep::Put(PlannedManifest { reference, media_type, bytes, is_index, tags, blob_positions, .. }) => {
                 let by_digest = tags.is_empty().then_some(reference);
-                let referenced = if *is_index { self.sent_images() } else { self.referenced_blobs(blob_positions) };
+                let referenced = if *is_index { self.images_to_send() } else { self.referenced_blobs(blob_positions) };
                 let mut stored = Vec::new();
                 for name in tags.iter().chain(by_digest) {
                     let put_once = || put(self.context.registry, name, name, media_type, bytes);
@@ -151,7 +152,7 @@ impl PushExecutor<'_> {
                     self.context.reporter.step(format_args!("put {name}"));
                 }
                 let digest = stored.iter().find(|stored| stored.subject_processed).map(|stored| stored.digest.clone());
-                Ok(StepResult::Put { listed: digest })
+                Ok(StepResult::Put { listed_referrer: digest })
             }
         }
     }
@@ -220,7 +221,7 @@ impl PushExecutor<'_> {
             Some(blob) => (BlobStep::Mount, blob),
             None => (BlobStep::Copy, blob.digest.to_string()),
         };
-        BlobError { step, blob, target, sources, source: error }.into()
+        BlobError { step, blob, list: target, sources, source: error }.into()
     }
 
     /// Puts the list by its digest if it has several names, no tag, or a subject. `listed_referrers` receives it if the
@@ -230,12 +231,12 @@ impl PushExecutor<'_> {
         remote: &RemoteState,
         listed_referrers: &mut BTreeSet<Digest>,
     ) -> Result<(), CommandError> {
-        let PushPlan { target, list, tags, has_more_tags, .. } = self.plan;
-        let is_first = *has_more_tags || tags.is_empty() || referrers_tag::has_subject(list);
+        let PushPlan { target, list, tags, is_complete_before_tags, .. } = self.plan;
+        let is_first = *is_complete_before_tags || tags.is_empty() || referrers_tag::has_subject(list);
         if !remote.has_list && is_first {
             self.precondition.map_or(Ok(()), |precondition| precondition.check_before_put())?;
             let by_digest = target.repository().at_digest(&list.digest);
-            let name_in_errors = if *has_more_tags { &by_digest } else { *target };
+            let name_in_errors = if *is_complete_before_tags { &by_digest } else { *target };
             let stored = self.put_list(&by_digest, name_in_errors)?;
             self.context.reporter.step(format_args!("put {by_digest}"));
             listed_referrers.extend(Some(stored.digest).filter(|_| stored.subject_processed));
@@ -250,7 +251,7 @@ impl PushExecutor<'_> {
         remote: &RemoteState,
         listed_referrers: &BTreeSet<Digest>,
     ) -> Result<Warnings, CommandError> {
-        let mut unlisted = referrers_tag::unlisted_in_plan(self.plan, remote);
+        let mut unlisted = referrers_tag::manifests_with_subject(self.plan, remote);
         unlisted.retain(|referrer| !listed_referrers.contains(referrer.digest));
         let (tags, warnings) = referrers_tag::group_by_tag(self.plan.target, &unlisted);
         let updates = referrers_tag::update(self.context.registry, self.context.clock, &tags)?;
@@ -273,8 +274,9 @@ impl PushExecutor<'_> {
             precondition.map_or(Ok(()), |precondition| precondition.check_before_put())?;
             let name_in_errors = if self.plan.is_own_name(tag) { *target } else { tag };
             if let Err(error) = self.put_list(tag, name_in_errors) {
-                let is_refused = matches!(&error, CommandError::Put { source, .. } if source.is_content_refused());
-                if !is_refused || !self.tag_names_list(tag) {
+                let is_refused =
+                    matches!(&error, CommandError::Put { source, .. } if source.is_permanent_client_error());
+                if !is_refused || !self.tag_serves_list(tag) {
                     return Err(error);
                 }
                 self.context.reporter.step(format_args!("unchanged: {tag} is {}", list.digest));
@@ -297,7 +299,7 @@ impl PushExecutor<'_> {
     fn put_list(&self, name: &Reference, name_in_errors: &Reference) -> Result<StoredManifest, CommandError> {
         let list = &self.plan.list;
         let put_once = || put(self.context.registry, name, name_in_errors, list.media_type, &list.bytes);
-        self.lag.put_and_retry(name.repository(), &self.sent_manifests, &put_once)
+        self.lag.put_and_retry(name.repository(), &self.referenced_manifests, &put_once)
     }
 
     /// Blobs of the plan, by their positions.
@@ -307,17 +309,17 @@ impl PushExecutor<'_> {
     }
 
     /// The manifests that a nested index can name.
-    fn sent_images(&self) -> Vec<ReferencedContent<'_>> {
+    fn images_to_send(&self) -> Vec<ReferencedContent<'_>> {
         let is_image = |content: &ReferencedContent<'_>| match content {
             ReferencedContent::Manifest(_, content) => !ManifestKind::is_list(content),
             _ => true,
         };
-        self.sent_manifests.iter().copied().filter(is_image).collect()
+        self.referenced_manifests.iter().copied().filter(is_image).collect()
     }
 
     /// Whether a tag that could not be put names this list anyway: a registry with immutable tags refuses even a put
     /// that changes nothing, and another run may have put the same list meanwhile.
-    fn tag_names_list(&self, tag: &Reference) -> bool {
+    fn tag_serves_list(&self, tag: &Reference) -> bool {
         let name = ManifestName::Tag(tag.tag().unwrap_or_default().to_owned());
         let found = self.context.registry.manifest_digest(tag.repository(), &name);
         // The failure of the put is reported, not that of this check.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::core::requirements;
+use crate::core::platform_match;
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::entry::{attested_digest, is_attestation};
@@ -87,11 +87,11 @@ impl IndexDiff {
 impl ChangedMember {
     fn line(&self) -> String {
         let value = |value: &Option<String>| {
-            value.as_ref().map_or("none".to_owned(), |value| format!("{:?}", sanitize::truncated(value)))
+            value.as_ref().map_or("none".to_owned(), |value| format!("{:?}", sanitize::truncated_unsanitized(value)))
         };
         let prefix = self.digest.as_ref().map(|digest| format!("{digest} ")).unwrap_or_default();
         // A name from a registry must not control the terminal.
-        let member = sanitize::truncated(&self.member);
+        let member = sanitize::truncated_unsanitized(&self.member);
         let member = member.escape_debug();
         match (&self.from, &self.to) {
             (None, None) => format!("~ {prefix}{member}"),
@@ -106,9 +106,9 @@ type DigestsByPlatform = BTreeMap<String, BTreeSet<String>>;
 fn platforms(descriptors: &[Descriptor]) -> DigestsByPlatform {
     let mut platforms = DigestsByPlatform::new();
     for descriptor in descriptors {
-        let platform = match requirements::known_platform(descriptor) {
+        let platform = match platform_match::known_platform(descriptor) {
             Some(platform) => platform.to_string(),
-            None if descriptor.has_platform() => continue,
+            None if descriptor.has_non_empty_platform() => continue,
             None => "-".to_owned(),
         };
         platforms.entry(platform).or_default().insert(descriptor.digest.to_string());

@@ -1,13 +1,13 @@
 //! The options and the environment of a push.
 
 use crate::content::registry::RegistryClient;
-use crate::core::error_parts::SpecOrigin;
 use crate::core::image_filters::{PlatformFilter, ReferrerFilter};
 use crate::core::image_source::ContentAccess;
 use crate::core::open_layouts::Layouts;
 use crate::core::push::reporter::PushReporter;
 use crate::core::push::tags::TagArg;
 use crate::core::requirements::Requirements;
+use crate::core::spec_origin::SpecOrigin;
 use crate::digest::Digest;
 use crate::model::index::ListFormat;
 use crate::net::Clock;
@@ -40,7 +40,7 @@ pub(crate) struct PushOptions {
 impl PushOptions {
     /// The requirements that the options state.
     pub(crate) fn requirements(&self, origin: SpecOrigin) -> Requirements<'_> {
-        Requirements { require: &self.require, exact: self.exact, strict: self.strict, origin }
+        Requirements { require: &self.require, exact: self.exact, reject_duplicates: self.strict, origin }
     }
 }
 
@@ -59,7 +59,7 @@ pub(crate) struct PushContext<'a> {
 
 impl<'a> PushContext<'a> {
     /// The client and the layouts that images are read from.
-    pub(crate) fn access(&self) -> ContentAccess<'a> {
+    pub(crate) fn content_access(&self) -> ContentAccess<'a> {
         ContentAccess { registry: self.registry, layouts: self.layouts }
     }
 }

@@ -55,16 +55,16 @@ pub(crate) struct PushOutcome {
     pub(crate) published: Option<bool>,
     /// The entries of the shared draft that it was made of.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) entries: Vec<PushedEntry>,
+    pub(crate) entries: Vec<SharedDraftEntry>,
     /// The outcomes of the other repositories, which were published before, with their share of the requests.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) other_repositories: Vec<PushOutcome>,
     /// The full tags that named the list before.
     #[serde(skip)]
-    pub(crate) already_there: Vec<String>,
+    pub(crate) unchanged_tags: Vec<String>,
     /// The children from other repositories, which docker prints.
     #[serde(skip)]
-    pub(crate) sent: Vec<Reference>,
+    pub(crate) pushed_refs: Vec<Reference>,
     /// Warnings about the list, one line each.
     #[serde(skip)]
     pub(crate) warnings: Vec<String>,
@@ -93,17 +93,17 @@ impl fmt::Display for ReadBackCounts {
 
 /// An entry of a shared draft that went into the list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct PushedEntry {
+pub(crate) struct SharedDraftEntry {
     /// Its key: `linux/arm64`.
     pub(crate) key: String,
     pub(crate) tag: String,
     pub(crate) digest: String,
 }
 
-impl PushedEntry {
-    pub(crate) fn from_found(found: &FoundEntry) -> PushedEntry {
+impl SharedDraftEntry {
+    pub(crate) fn from_found(found: &FoundEntry) -> SharedDraftEntry {
         let key = found.entry.name.key.to_string();
-        PushedEntry { key, tag: found.tag.clone(), digest: found.digest.to_string() }
+        SharedDraftEntry { key, tag: found.tag.clone(), digest: found.digest.to_string() }
     }
 }
 
@@ -149,14 +149,14 @@ pub(crate) struct DryRun {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct PlannedTagChange {
     pub(crate) tag: String,
-    pub(crate) change: TagChangeKind,
+    pub(crate) change: PlannedTagChangeKind,
     /// The digest that it names now, if that is known.
     pub(crate) now: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) enum TagChangeKind {
+pub(crate) enum PlannedTagChangeKind {
     /// The tag does not exist yet.
     New,
     /// It names another manifest.
@@ -172,8 +172,7 @@ impl PushOutcome {
     pub(crate) fn from_plan(draft: &Draft, plan: &PushPlan<'_>) -> PushOutcome {
         let repository = plan.target.repository();
         let at = |digest: &Digest| repository.at_digest(digest);
-        let image =
-            |entry: &Entry| ListEntryJson::from_pushed_descriptor(&at(&entry.descriptor.digest), &entry.descriptor);
+        let image = |entry: &Entry| ListEntryJson::pushed_entry(&at(&entry.descriptor.digest), &entry.descriptor);
         let elsewhere = plan.children.iter().filter(|child| child.manifest.is_some());
         PushOutcome {
             reference: plan.target.to_string(),
@@ -183,7 +182,7 @@ impl PushOutcome {
             annotations: draft.annotations.clone(),
             platforms: plan.children.iter().map(|child| image(child.entry)).collect(),
             tags: plan.tags.iter().filter_map(Reference::tag).map(str::to_owned).collect(),
-            sent: elsewhere.map(|child| at(&child.entry.descriptor.digest)).collect(),
+            pushed_refs: elsewhere.map(|child| at(&child.entry.descriptor.digest)).collect(),
             ..PushOutcome::default()
         }
     }
@@ -197,7 +196,7 @@ impl PushOutcome {
     pub(crate) fn lines(&self) -> Vec<String> {
         let pushed = self
             .repositories()
-            .flat_map(|repository| &repository.sent)
+            .flat_map(|repository| &repository.pushed_refs)
             .filter_map(|reference| Some(format!("Pushed ref {reference} with digest: {}", reference.digest()?)));
         pushed.chain([self.digest.clone()]).collect()
     }

@@ -4,7 +4,7 @@
 use crate::content::registry::RegistryClient;
 use crate::core::error::CommandError;
 use crate::core::error_parts::PartialResult;
-use crate::core::missing_child::NamingList;
+use crate::core::missing_child::ParentList;
 use crate::core::open_layouts::Layouts;
 use crate::core::push::dry_run;
 use crate::core::push::outcome::{PushOutcome, SentContent};
@@ -57,7 +57,7 @@ impl<'a> PushPlans<'a> {
         let other = |(target, tags): &(&'a Reference, Vec<String>)| {
             let plan = PushPlan::for_target(draft, target, format, tags, layouts, false)?;
             // The list is complete before any of its tags moves.
-            Ok(PushPlan { has_more_tags: true, ..plan })
+            Ok(PushPlan { is_complete_before_tags: true, ..plan })
         };
         let others = names.others.iter().map(other).collect::<Result<_, CommandError>>()?;
         Ok(PushPlans { others, own })
@@ -83,14 +83,16 @@ impl Pusher<'_> {
     pub(super) fn read_state<'p>(&self, plan: &'p PushPlan<'p>) -> Result<PushTarget<'p>, CommandError> {
         let requests_before = self.registry.requests();
         let reader = StateReader { registry: self.registry, plan, is_dry_run: self.is_dry_run };
-        let remote = remote_state::read(&reader, plan.is_list_expected(self.draft))?;
+        let remote = remote_state::read(&reader, plan.matches_remote_digest(self.draft))?;
         Ok(PushTarget { plan, remote, requests: self.registry.requests().saturating_sub(requests_before) })
     }
 
     /// Finds out what a push would send. Reports the errors of all repositories.
     pub(super) fn preview(&self, targets: &PushTargets<'_>) -> Result<PushOutcome, CommandError> {
         let preview = |target: &PushTarget<'_>| {
-            self.with_request_count(target, || dry_run::preview(self.registry, self.draft, target.plan, &target.remote))
+            self.with_requests_and_unchanged(target, || {
+                dry_run::preview(self.registry, self.draft, target.plan, &target.remote)
+            })
         };
         let (mut others, mut errors) = (Vec::new(), Vec::new());
         for target in &targets.others {
@@ -110,25 +112,31 @@ impl Pusher<'_> {
         targets: &PushTargets<'_>,
         send: impl Fn(&PushPlan<'_>, &RemoteState, &mut Vec<Reference>) -> Result<SentContent, CommandError>,
     ) -> Result<PushOutcome, CommandError> {
-        let missing = targets.each().filter_map(|target| target.remote.missing_error(target.plan, NamingList::Pushed));
+        let missing = targets.each().filter_map(|target| target.remote.missing_error(target.plan, ParentList::Pushed));
         CommandError::fail_if_any(missing.collect())?;
         let mut moved = Vec::new();
         let mut send = |target: &PushTarget<'_>| {
             let PushTarget { plan, remote, .. } = target;
-            self.with_request_count(target, || {
+            self.with_requests_and_unchanged(target, || {
                 let SentContent { mounted, copied, warnings } = send(plan, remote, &mut moved)?;
-                let already_there = remote.up_to_date_tags(plan).map(ToString::to_string).collect();
-                Ok(PushOutcome { mounted, copied, warnings, already_there, ..PushOutcome::from_plan(self.draft, plan) })
+                let unchanged_tags = remote.up_to_date_tags(plan).map(ToString::to_string).collect();
+                Ok(PushOutcome {
+                    mounted,
+                    copied,
+                    warnings,
+                    unchanged_tags,
+                    ..PushOutcome::from_plan(self.draft, plan)
+                })
             })
         };
         let others: Result<Vec<PushOutcome>, CommandError> = targets.others.iter().map(&mut send).collect();
         let outcome = others.and_then(|others| Ok(PushOutcome { other_repositories: others, ..send(&targets.own)? }));
-        let has_more_tags = plans.each().any(|plan| plan.has_more_tags);
-        outcome.map_err(|error| if has_more_tags { partial_tags(error, targets, &moved) } else { error })
+        let is_complete_before_tags = plans.each().any(|plan| plan.is_complete_before_tags);
+        outcome.map_err(|error| if is_complete_before_tags { partial_tags(error, targets, &moved) } else { error })
     }
 
     /// The outcome of one repository, with its share of the requests.
-    fn with_request_count(
+    fn with_requests_and_unchanged(
         &self,
         target: &PushTarget<'_>,
         publish: impl FnOnce() -> Result<PushOutcome, CommandError>,

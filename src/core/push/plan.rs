@@ -38,8 +38,9 @@ pub(crate) struct PushPlan<'a> {
     pub(crate) manifests: Vec<PlannedManifest<'a>>,
     /// The tags in the order in which they move; empty if the list has only a digest.
     pub(crate) tags: Vec<Reference>,
-    /// Whether there are tags beside the list's own. Then the list is put by its digest first.
-    pub(crate) has_more_tags: bool,
+    /// Whether the list must be complete before a tag moves: it is put by its digest first. Set if there are tags
+    /// beside the list's own. An error then names the digest, and says which tags have moved.
+    pub(crate) is_complete_before_tags: bool,
     /// Whether the list is written into a layout, with all that it names.
     pub(super) is_for_layout: bool,
 }
@@ -108,7 +109,7 @@ impl<'a> PushPlan<'a> {
             return Err(CommandError::EmptyDraft(target.to_string()));
         }
         let tags = tags::in_move_order(target, more_tags)?;
-        let has_more_tags = tags.iter().any(|tag| tag.tag() != target.tag());
+        let is_complete_before_tags = tags.iter().any(|tag| tag.tag() != target.tag());
         let list = draft.encode(format)?;
         let size = list.bytes.len() as u64;
         if size > LIST_BYTES_MAX {
@@ -118,7 +119,8 @@ impl<'a> PushPlan<'a> {
             return Err(CommandError::OtherDigestInName { target: target.to_string(), digest: list.digest });
         }
         let (children, blobs, manifests) = (Vec::new(), Vec::new(), Vec::new());
-        let mut plan = PushPlan { target, list, children, blobs, manifests, tags, has_more_tags, is_for_layout };
+        let mut plan =
+            PushPlan { target, list, children, blobs, manifests, tags, is_complete_before_tags, is_for_layout };
         plan.blobs = plan.add_children(draft, layouts, BlobCollector::new(Vec::new(), is_for_layout))?;
         plan.blobs.iter().try_for_each(PlannedBlob::check_layout)?;
         Ok(plan)
@@ -144,7 +146,7 @@ impl<'a> PushPlan<'a> {
             let position = *positions.entry(digest).or_insert(self.manifests.len());
             if position == self.manifests.len() {
                 let reference = self.target.repository().at_digest(digest);
-                let media_type = entry.media_type();
+                let media_type = entry.content_type();
                 self.manifests.push(PlannedManifest::new(reference, media_type, bytes, source, blob_positions));
             }
             self.children.push(PlannedChild { entry, manifest: Some(position) });
@@ -186,7 +188,7 @@ impl<'a> PushPlan<'a> {
             return Ok(());
         };
         let is_source_index = |source: &&Reference| source.digest() == Some(&source_index.digest);
-        let source = draft.entries().filter_map(|entry| entry.source.as_ref()).find(is_source_index);
+        let source = draft.entries_in_key_order().filter_map(|entry| entry.source.as_ref()).find(is_source_index);
         let source = source.map_or(self.target.repository(), Reference::repository);
         let mut named: BTreeSet<Digest> = child_digests(&self.list.bytes)?;
         let mut nested = Vec::new();
@@ -241,7 +243,7 @@ impl<'a> PushPlan<'a> {
     }
 
     /// The manifests to put if these exist.
-    pub(crate) fn missing(&self, present: &BTreeSet<Digest>) -> impl Iterator<Item = &PlannedManifest<'a>> {
+    pub(crate) fn manifests_to_send(&self, present: &BTreeSet<Digest>) -> impl Iterator<Item = &PlannedManifest<'a>> {
         self.manifests
             .iter()
             .filter(|manifest| manifest.reference.digest().is_none_or(|digest| !present.contains(digest)))
@@ -250,12 +252,12 @@ impl<'a> PushPlan<'a> {
     /// The steps that are left if these manifests exist, each with the indexes of the steps that it depends on.
     pub(crate) fn steps(&self, present: &BTreeSet<Digest>) -> Vec<(PushStep<'_, 'a>, Vec<usize>)> {
         let needed: BTreeSet<usize> =
-            self.missing(present).flat_map(|manifest| manifest.blob_positions.iter().copied()).collect();
+            self.manifests_to_send(present).flat_map(|manifest| manifest.blob_positions.iter().copied()).collect();
         let new_positions: BTreeMap<usize, usize> = needed.iter().enumerate().map(|(new, old)| (*old, new)).collect();
         let blobs: Vec<&PlannedBlob<'a>> = needed.iter().filter_map(|position| self.blobs.get(*position)).collect();
         let dependencies = archive_dependencies(&blobs);
         let blobs = blobs.into_iter().map(PushStep::Blob).zip(dependencies);
-        let manifests = self.missing(present).enumerate().map(|(before, manifest)| {
+        let manifests = self.manifests_to_send(present).enumerate().map(|(before, manifest)| {
             let blobs = manifest.blob_positions.iter().filter_map(|position| new_positions.get(position).copied());
             let preceding_manifests = if manifest.is_index { before } else { 0 };
             (PushStep::Put(manifest), blobs.chain(needed.len()..needed.len() + preceding_manifests).collect())
@@ -276,7 +278,7 @@ impl<'a> PushPlan<'a> {
     }
 
     /// Whether the tag of the draft was last seen with this list. The draft knows nothing about other repositories.
-    pub(super) fn is_list_expected(&self, draft: &Draft) -> bool {
+    pub(super) fn matches_remote_digest(&self, draft: &Draft) -> bool {
         let is_own_repository = self.target.repository() == draft.reference.repository();
         is_own_repository && draft.remote_digest.as_ref() == Some(&self.list.digest)
     }

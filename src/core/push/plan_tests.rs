@@ -119,7 +119,7 @@ fn plan_does_not_count_the_own_tag_as_a_further_tag() {
     let draft = draft(vec![entry("h.x/app:a", "linux/amd64", &[])]);
     let more = |tags: &[&str]| {
         let tags: Vec<String> = tags.iter().map(|tag| (*tag).to_owned()).collect();
-        PushPlan::new(&draft, ListFormat::Auto, &tags, &Layouts::default()).unwrap().has_more_tags
+        PushPlan::new(&draft, ListFormat::Auto, &tags, &Layouts::default()).unwrap().is_complete_before_tags
     };
     assert!(!more(&[]) && !more(&["1"]) && more(&["1", "2"]));
 }

@@ -72,7 +72,8 @@ impl ReadBack<'_> {
                 if kind == Some(ManifestKind::List) {
                     return Ok(Index::decode(&bytes)?.manifests.into_iter().map(|child| child.digest).collect());
                 }
-                let named_blobs = manifest_blobs::blobs(&bytes)?.into_iter().filter(|blob| !blob.is_foreign());
+                let named_blobs =
+                    manifest_blobs::blobs(&bytes)?.into_iter().filter(|blob| !blob.is_foreign_with_urls());
                 blobs.extend(named_blobs.filter(|blob| known.insert(blob.digest.clone())));
                 Ok(Vec::new())
             };
@@ -92,7 +93,7 @@ impl ReadBack<'_> {
                 content: content(),
                 reason: format!("the {kind} does not have it"),
             }),
-            Err(error) if is_content_mismatch(&error) => {
+            Err(error) if is_missing_or_damaged(&error) => {
                 Err(CommandError::ReadBackMismatch { content: content(), reason: error.to_string() })
             }
             Err(error) => Err(error.into()),
@@ -100,7 +101,7 @@ impl ReadBack<'_> {
     }
 
     fn fetch(&self, name: &ManifestName) -> Result<FetchedManifest, CommandError> {
-        self.source.manifest(name).map_err(|error| match is_content_mismatch(&error) {
+        self.source.manifest(name).map_err(|error| match is_missing_or_damaged(&error) {
             true => CommandError::ReadBackMismatch { content: self.display_name(name), reason: error.to_string() },
             false => error.into(),
         })
@@ -112,7 +113,7 @@ impl ReadBack<'_> {
 }
 
 /// Whether something is missing or has other bytes, and the source can be read otherwise.
-fn is_content_mismatch(error: &ContentError) -> bool {
+fn is_missing_or_damaged(error: &ContentError) -> bool {
     error.is_missing() || error.is_damaged()
 }
 

@@ -108,7 +108,7 @@ impl LagRetry<'_> {
             return Err(error);
         }
         self.note_retry(&error);
-        let mut waits = LagWaits::new(self.registry.open_ended_deadline());
+        let mut waits = LagWaits::new(self.registry.user_deadline());
         while is_lag(&error)
             && let Some(wait) = waits.next()
         {
@@ -125,13 +125,15 @@ impl LagRetry<'_> {
     fn has_all(&self, repository: &Repository, referenced: &[ReferencedContent<'_>]) -> bool {
         let presence = tasks::run_parallel(self.registry.jobs(), referenced, |content| match *content {
             ReferencedContent::Blob(digest) => self.registry.has_blob(repository, digest),
-            ReferencedContent::Manifest(digest, media_type) => self.registry.has_child(repository, digest, media_type),
+            ReferencedContent::Manifest(digest, media_type) => {
+                self.registry.has_manifest(repository, digest, media_type)
+            }
         });
         !referenced.is_empty() && presence.is_ok_and(|presence| !presence.contains(&false))
     }
 
     fn note_retry(&self, error: &CommandError) {
-        let Some((name, registry_error)) = refused_put(error) else { return };
+        let Some((name, registry_error)) = failed_put(error) else { return };
         let (registry, reason) = (&registry_error.registry, sanitize::short_line(&registry_error.message));
         let seconds = TOTAL_WAIT.as_secs();
         self.reporter.note(&format!(
@@ -142,11 +144,11 @@ impl LagRetry<'_> {
 }
 
 /// A list or an entry of a shared draft that was not put: its name and the registry's answer.
-fn refused_put(error: &CommandError) -> Option<(String, &RegistryError)> {
+fn failed_put(error: &CommandError) -> Option<(String, &RegistryError)> {
     match error {
         CommandError::Put { reference, source, .. } => Some((reference.to_string(), source)),
-        CommandError::Shared(error) => match &**error {
-            SharedDraftError::Store(SharedStoreError::Put { tag, source }) => Some((tag.clone(), source)),
+        CommandError::SharedDraft(error) => match &**error {
+            SharedDraftError::Store(SharedStoreError::Put { reference, source }) => Some((reference.clone(), source)),
             _ => None,
         },
         _ => None,
@@ -155,8 +157,8 @@ fn refused_put(error: &CommandError) -> Option<(String, &RegistryError)> {
 
 /// Whether the registry may not know yet what the list names.
 pub(super) fn is_lag(error: &CommandError) -> bool {
-    let Some((_, registry_error)) = refused_put(error) else { return false };
+    let Some((_, registry_error)) = failed_put(error) else { return false };
     let is_invalid = registry_error.codes().iter().any(|code| code == MANIFEST_INVALID);
-    let has_reason = registry_error.body.as_ref().is_some_and(|body| body.has_reason);
-    registry_error.is_missing_dependency() || is_invalid && !has_reason
+    let says_more_than_codes = registry_error.body.as_ref().is_some_and(|body| body.says_more_than_codes);
+    registry_error.is_missing_dependency() || is_invalid && !says_more_than_codes
 }

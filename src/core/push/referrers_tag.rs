@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::content::registry::{FetchedManifest, ManifestName, RegistryClient};
 use crate::core::Warnings;
 use crate::core::error::CommandError;
-use crate::core::push::outcome::{PlannedTagChange, TagChangeKind};
+use crate::core::push::outcome::{PlannedTagChange, PlannedTagChangeKind};
 use crate::core::push::plan::PushPlan;
 use crate::core::push::remote_state::{self, RemoteState};
 use crate::core::push::tags;
@@ -32,22 +32,22 @@ const FIRST_DELAY_MAX: Duration = Duration::from_millis(100);
 const INDEX_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// A manifest with a subject that this run puts.
-pub(crate) struct UnlistedReferrer<'a> {
+pub(crate) struct ManifestWithSubject<'a> {
     pub(crate) subject: Digest,
     media_type: &'a str,
     pub(crate) digest: &'a Digest,
     bytes: &'a [u8],
 }
 
-impl<'a> UnlistedReferrer<'a> {
+impl<'a> ManifestWithSubject<'a> {
     /// A manifest as a referrer; `None` if it has no subject.
     pub(crate) fn from_manifest(
         media_type: &'a str,
         digest: &'a Digest,
         bytes: &'a [u8],
-    ) -> Option<UnlistedReferrer<'a>> {
+    ) -> Option<ManifestWithSubject<'a>> {
         let subject = referrers::subject(media_type, bytes)?;
-        Some(UnlistedReferrer { subject, media_type, digest, bytes })
+        Some(ManifestWithSubject { subject, media_type, digest, bytes })
     }
 }
 
@@ -79,21 +79,26 @@ pub(crate) fn has_subject(list: &EncodedManifest) -> bool {
 }
 
 /// The manifests with a subject that a push puts: those that the list names, then the list.
-pub(crate) fn unlisted_in_plan<'a>(plan: &'a PushPlan<'_>, remote: &'a RemoteState) -> Vec<UnlistedReferrer<'a>> {
-    let children = plan.missing(&remote.children).filter_map(|manifest| Some((manifest, manifest.reference.digest()?)));
-    let children = children
-        .filter_map(|(manifest, digest)| UnlistedReferrer::from_manifest(manifest.media_type, digest, &manifest.bytes));
+pub(crate) fn manifests_with_subject<'a>(
+    plan: &'a PushPlan<'_>,
+    remote: &'a RemoteState,
+) -> Vec<ManifestWithSubject<'a>> {
+    let children =
+        plan.manifests_to_send(&remote.present).filter_map(|manifest| Some((manifest, manifest.reference.digest()?)));
+    let children = children.filter_map(|(manifest, digest)| {
+        ManifestWithSubject::from_manifest(manifest.media_type, digest, &manifest.bytes)
+    });
     let list = Some(&plan.list).filter(|_| !remote.has_list);
     children
-        .chain(list.and_then(|list| UnlistedReferrer::from_manifest(list.media_type, &list.digest, &list.bytes)))
+        .chain(list.and_then(|list| ManifestWithSubject::from_manifest(list.media_type, &list.digest, &list.bytes)))
         .collect()
 }
 
 /// The referrers tags of these manifests in the target's repository, each once. A manifest that cannot be listed
 /// becomes a line that says why.
-pub(crate) fn group_by_tag(target: &Reference, manifests: &[UnlistedReferrer<'_>]) -> (Vec<ReferrersTag>, Warnings) {
+pub(crate) fn group_by_tag(target: &Reference, manifests: &[ManifestWithSubject<'_>]) -> (Vec<ReferrersTag>, Warnings) {
     let (mut found, mut warnings) = (BTreeMap::new(), Vec::new());
-    for UnlistedReferrer { subject, media_type, digest, bytes } in manifests {
+    for ManifestWithSubject { subject, media_type, digest, bytes } in manifests {
         let name = referrers::tag(subject);
         let Some(tag) = tags::with_tag(target, &name) else { continue };
         match referrers::descriptor(media_type, digest, bytes) {
@@ -194,17 +199,17 @@ impl ReferrersTag {
             let (tag, now) = (self.tag.tag().unwrap_or_default().to_owned(), now.map(|now| now.to_string()));
             Ok(PlannedTagChange { tag, change, now })
         };
-        let content = match registry.referrers(self.tag.repository(), &self.subject) {
+        let content = match registry.referrers_index(self.tag.repository(), &self.subject) {
             Ok(Some(_)) => return Ok(None),
             Ok(None) => self.read_content(registry),
             Err(error) => Err(error),
         };
         Ok(Some(match content {
-            Ok(TagContent::Absent) => change(TagChangeKind::New, None),
-            Ok(TagContent::Complete(now)) => change(TagChangeKind::Unchanged, Some(now)),
-            Ok(TagContent::Incomplete(fetched, _)) => change(TagChangeKind::Moved, Some(fetched.digest)),
+            Ok(TagContent::Absent) => change(PlannedTagChangeKind::New, None),
+            Ok(TagContent::Complete(now)) => change(PlannedTagChangeKind::Unchanged, Some(now)),
+            Ok(TagContent::Incomplete(fetched, _)) => change(PlannedTagChangeKind::Moved, Some(fetched.digest)),
             Ok(TagContent::Unusable(reason)) => Err(not_listed_warning(&self.tag, &self.digests(), &reason)),
-            Err(error) if remote_state::is_read_refused(&error) => change(TagChangeKind::Unknown, None),
+            Err(error) if remote_state::is_read_refused(&error) => change(PlannedTagChangeKind::Unknown, None),
             Err(error) => return Err(error.into()),
         }))
     }
@@ -240,10 +245,10 @@ impl ReferrersTag {
     ) -> Result<TagUpdateResult, CommandError> {
         let is_refused = matches!(
             error.kind,
-            RegistryErrorKind::Refused
+            RegistryErrorKind::RequestRefused
                 | RegistryErrorKind::NotFound
                 | RegistryErrorKind::Quota
-                | RegistryErrorKind::TooLarge
+                | RegistryErrorKind::ResponseTooLarge
                 | RegistryErrorKind::Protocol
                 | RegistryErrorKind::Verification
         );

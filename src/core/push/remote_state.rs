@@ -11,7 +11,7 @@ use crate::content::registry::{FetchedManifest, ManifestName, RegistryClient};
 use crate::core::error::CommandError;
 use crate::core::index_walk;
 use crate::core::limits::DEPTH_MAX;
-use crate::core::missing_child::{MissingChild, NamingList};
+use crate::core::missing_child::{MissingChild, ParentList};
 use crate::core::push::plan::{PlannedManifest, PushPlan};
 use crate::core::push::tags;
 use crate::digest::Digest;
@@ -45,7 +45,7 @@ pub(crate) struct RemoteState {
     /// Whether the list itself exists.
     pub(crate) has_list: bool,
     /// The children of the list that exist.
-    pub(crate) children: BTreeSet<Digest>,
+    pub(crate) present: BTreeSet<Digest>,
     /// The children that neither exist nor can be sent, in the list's order.
     missing: Vec<Descriptor>,
     /// The number of children that could not be checked, because the login may not read.
@@ -63,7 +63,7 @@ impl RemoteState {
     pub(crate) fn is_complete(&self, plan: &PushPlan<'_>) -> bool {
         self.has_list
             && self.tags.iter().all(|tag| *tag == TagState::UpToDate)
-            && plan.missing(&self.children).next().is_none()
+            && plan.manifests_to_send(&self.present).next().is_none()
     }
 
     /// The list's own tag, and its state.
@@ -89,8 +89,8 @@ impl RemoteState {
     }
 
     /// The missing children as an error.
-    pub(crate) fn missing_error(&self, plan: &PushPlan<'_>, named_by: NamingList) -> Option<CommandError> {
-        let missing = || MissingChild::new(&plan.target.clone().into(), &self.missing, named_by);
+    pub(crate) fn missing_error(&self, plan: &PushPlan<'_>, parent: ParentList) -> Option<CommandError> {
+        let missing = || MissingChild::new(&plan.target.clone().into(), &self.missing, parent);
         (!self.missing.is_empty()).then(|| missing().into())
     }
 
@@ -110,18 +110,18 @@ impl RemoteState {
 /// this run does not send. With a login that may push but not pull, the state stays unknown: the push goes on and
 /// counts what it could not check.
 ///
-/// The response about the own name tells which of the sendable children may exist. With `is_list_expected` the caller
-/// knows that the tag was last seen with this list: all requests are then sent together, one round trip earlier.
+/// The response about the own name tells which of the sendable children may exist. With `matches_remote_digest` the
+/// caller knows that the tag was last seen with this list: all requests are then sent together, one round trip earlier.
 ///
 /// # Errors
 /// Failed requests, and for a dry run content that cannot be read. If the request of the own name fails, its error
 /// stands for all.
-pub(crate) fn read(reader: &StateReader<'_>, is_list_expected: bool) -> Result<RemoteState, CommandError> {
+pub(crate) fn read(reader: &StateReader<'_>, matches_remote_digest: bool) -> Result<RemoteState, CommandError> {
     let StateReader { registry, plan, .. } = *reader;
     let mut descendants = Descendants::new(plan)?;
     let mut state = RemoteState::default();
     let (mut own_state, mut first) = (TagState::Unknown, Vec::new());
-    if is_list_expected {
+    if matches_remote_digest {
         first.push(StateQuery::OwnName);
     } else {
         (own_state, state.own_manifest) = reader.read_own_name()?;
@@ -130,7 +130,9 @@ pub(crate) fn read(reader: &StateReader<'_>, is_list_expected: bool) -> Result<R
     // Tags and referrers are requested together with the first level of children.
     first.extend(plan.tags.iter().filter(|tag| !plan.is_own_name(tag)).map(StateQuery::Tag));
     let listed = state.listed_digests();
-    first.extend(descendants.drain_queries(|digest| is_list_expected || state.has_list || listed.contains(digest)));
+    first.extend(
+        descendants.take_queries_to_send(|digest| matches_remote_digest || state.has_list || listed.contains(digest)),
+    );
     first.extend(plan.referrers().map(StateQuery::Referrer));
     let mut others = Vec::new();
     let list = |_: &StateQuery<'_>| plan.target.to_string();
@@ -153,12 +155,12 @@ pub(crate) fn read(reader: &StateReader<'_>, is_list_expected: bool) -> Result<R
         }
         state.has_list |= own_state == TagState::UpToDate || others.contains(&TagState::UpToDate);
         let listed = state.listed_digests();
-        Ok(descendants.drain_queries(|digest| state.has_list || listed.contains(digest)))
+        Ok(descendants.take_queries_to_send(|digest| state.has_list || listed.contains(digest)))
     })?;
     let mut others = others.into_iter();
     let tag_state = |tag| if plan.is_own_name(tag) { Some(own_state.clone()) } else { others.next() };
     state.tags = plan.tags.iter().map(tag_state).map(|tag| tag.unwrap_or(TagState::Unknown)).collect();
-    (state.children, state.unchecked) = (descendants.present, descendants.unchecked);
+    (state.present, state.unchecked) = (descendants.present, descendants.unchecked);
     descendants.missing.sort_by_key(|(position, _)| *position);
     state.missing = descendants.missing.into_iter().map(|(_, child)| child).collect();
     Ok(state)
@@ -255,7 +257,7 @@ impl<'a> Descendants<'a> {
     }
 
     /// The children to check now: those that only the target can have, and those that can be sent and `may_be_present`.
-    fn drain_queries<'q>(&mut self, may_be_present: impl Fn(&Digest) -> bool) -> Vec<StateQuery<'q>> {
+    fn take_queries_to_send<'q>(&mut self, may_be_present: impl Fn(&Digest) -> bool) -> Vec<StateQuery<'q>> {
         let sendable = self.sendable.extract_if(.., |child| may_be_present(&child.descriptor.digest));
         let children: Vec<ChildToCheck> = self.target_only.drain(..).chain(sendable).collect();
         children.into_iter().map(|child| StateQuery::Child(Box::new(child))).collect()
@@ -373,7 +375,7 @@ impl StateReader<'_> {
         let found = if is_index && !is_sendable {
             self.registry.manifest_before_push(&repository.at_digest(&descriptor.digest)).map(ChildPresence::Index)
         } else {
-            let found = self.registry.has_child(repository, &descriptor.digest, &descriptor.media_type);
+            let found = self.registry.has_manifest(repository, &descriptor.digest, &descriptor.media_type);
             found.map(|is_present| if is_present { ChildPresence::Present } else { ChildPresence::Missing })
         };
         match found {
@@ -389,7 +391,7 @@ impl StateReader<'_> {
     /// keep the list from replacing it. 502, 503 and 504 concern the whole registry, which would accept nothing else.
     fn is_tolerated(&self, error: &RegistryError) -> bool {
         let is_broken = match error.kind {
-            RegistryErrorKind::Protocol | RegistryErrorKind::Refused | RegistryErrorKind::Verification => true,
+            RegistryErrorKind::Protocol | RegistryErrorKind::RequestRefused | RegistryErrorKind::Verification => true,
             RegistryErrorKind::Server => !matches!(error.status, Some(502..=504)),
             _ => false,
         };

@@ -20,7 +20,7 @@ pub(crate) trait PushReporter: Sync {
 /// The progress of all blobs that go to one repository. Every method may be called on any thread at any time.
 pub(crate) trait TransferProgress: Sync {
     /// The totals: the bytes of all blobs whose size is known, and the number of blobs.
-    fn total(&self, bytes: u64, blobs: usize);
+    fn set_total(&self, bytes: u64, blobs: usize);
 
     /// A blob that may have to be copied. `size` is in bytes. `route` names its source and target.
     fn blob(&self, digest: &Digest, size: Option<u64>, route: &str) -> Box<dyn BlobProgress>;

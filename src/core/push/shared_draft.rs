@@ -8,20 +8,20 @@ use std::collections::BTreeSet;
 
 use crate::content::registry::RegistryClient;
 use crate::core::error::CommandError;
-use crate::core::error_parts::SpecOrigin;
 use crate::core::image_source::ImageSource;
-use crate::core::missing_child::{MissingChild, NamingList};
+use crate::core::missing_child::{MissingChild, ParentList};
 use crate::core::push::execute::{self, PushExecutor};
 use crate::core::push::options::{PushContext, PushOptions};
-use crate::core::push::outcome::{PushOutcome, PushedEntry, SentContent};
+use crate::core::push::outcome::{PushOutcome, SentContent, SharedDraftEntry};
 use crate::core::push::per_repository::{PushPlans, PushTarget, PushTargets, Pusher};
 use crate::core::push::plan::PushPlan;
 use crate::core::push::read_lag::{self, LagWaits, ReferencedContent};
 use crate::core::push::remote_state::{self, RemoteState};
 use crate::core::push::tags::TagArg;
-use crate::core::push::to_registries::{PreparedPush, announce_repositories, send_or_preview};
+use crate::core::push::to_registries::{PreparedPush, expect_requests, send_and_verify_or_preview};
 use crate::core::resolve::fetch::{self, ImageOrList};
 use crate::core::shared_draft_error::SharedDraftError;
+use crate::core::spec_origin::SpecOrigin;
 use crate::drafts::registry::FoundEntry;
 use crate::drafts::registry::draft::assemble_draft;
 use crate::location::Location;
@@ -33,7 +33,7 @@ use crate::reference::Reference;
 
 /// A shared draft that is published, and the entries that went into it.
 pub(crate) struct SharedPushOutcome {
-    pub(crate) published: PushOutcome,
+    pub(crate) push: PushOutcome,
     pub(crate) entries: Vec<FoundEntry>,
 }
 
@@ -53,8 +53,8 @@ pub(crate) fn publish(
     reread: &RereadEntries<'_>,
 ) -> Result<SharedPushOutcome, CommandError> {
     let requests_before = context.registry.requests();
-    let (mut is_second, mut is_announced, mut waits) =
-        (false, false, LagWaits::new(context.registry.open_ended_deadline()));
+    let (mut is_second, mut is_lag_reported, mut waits) =
+        (false, false, LagWaits::new(context.registry.user_deadline()));
     loop {
         let draft = assemble_draft(list, &entries);
         let is_elsewhere = |tag: &Reference| tag.repository() != list.repository();
@@ -64,24 +64,24 @@ pub(crate) fn publish(
             draft
         };
         let missing = match try_publish(context, &draft, options)? {
-            AttemptResult::Published(published) => {
+            AttemptResult::Published(outcome) => {
                 let requests = context.registry.requests().saturating_sub(requests_before);
-                let entries_shown = entries.iter().map(PushedEntry::from_found).collect();
-                let published =
-                    PushOutcome { requests, entries: entries_shown, published: Some(!published.dry_run), ..*published };
-                return Ok(SharedPushOutcome { published, entries });
+                let entries_shown = entries.iter().map(SharedDraftEntry::from_found).collect();
+                let outcome =
+                    PushOutcome { requests, entries: entries_shown, published: Some(!outcome.dry_run), ..*outcome };
+                return Ok(SharedPushOutcome { push: outcome, entries });
             }
             AttemptResult::Missing(missing) => missing,
         };
         let changed = if is_second { None } else { reread(&entries)? };
         is_second = true;
         match (changed, waits.next()) {
-            (Some(changed), _) => (entries, waits) = (changed, LagWaits::new(context.registry.open_ended_deadline())),
+            (Some(changed), _) => (entries, waits) = (changed, LagWaits::new(context.registry.user_deadline())),
             (None, Some(wait)) => {
-                if !is_announced {
+                if !is_lag_reported {
                     context.reporter.note(&read_lag::lag_note(list));
                 }
-                is_announced = true;
+                is_lag_reported = true;
                 context.clock.sleep(wait);
             }
             (None, None) => return Err(CommandError::from(missing)),
@@ -127,13 +127,13 @@ enum AttemptResult {
 fn try_publish(context: PushContext<'_>, draft: &Draft, options: &PushOptions) -> Result<AttemptResult, CommandError> {
     let mut plans = PushPlans::new(draft, options.list_format, &options.tags, context.layouts)?;
     // Under its digest first: whether its children are there is known before a tag moves.
-    plans.own.has_more_tags = true;
-    let push = PreparedPush::checked(context, draft, options, plans, SpecOrigin::Shared)?;
+    plans.own.is_complete_before_tags = true;
+    let push = PreparedPush::checked(context, draft, options, plans, SpecOrigin::SharedDraft)?;
     // The images are in the list's repository, so referrers are searched only for other repositories.
     let referrers = push.collector().collect()?;
     let PreparedPush { mut plans, warnings, .. } = push;
     plans.each_mut().try_for_each(|plan| plan.add_referrers(&referrers))?;
-    announce_repositories(context, draft, &plans, options.dry_run);
+    expect_requests(context, draft, &plans, options.dry_run);
     let pusher = Pusher { registry: context.registry, draft, is_dry_run: options.dry_run };
     let own_target = if options.dry_run {
         pusher.read_state(&plans.own)?
@@ -155,7 +155,7 @@ fn try_publish(context: PushContext<'_>, draft: &Draft, options: &PushOptions) -
             execute::send(context, plan, remote, None, moved)
         }
     };
-    let mut published = send_or_preview(context, &pusher, options, (&plans, &targets), send)?;
+    let mut published = send_and_verify_or_preview(context, &pusher, options, (&plans, &targets), send)?;
     published.warnings = warnings;
     Ok(AttemptResult::Published(Box::new(published)))
 }
@@ -177,7 +177,7 @@ fn put_list_and_find_missing(
         (true, put_result) => put_result.map(|()| None),
         (false, _) => {
             let list = Location::from(plan.target.clone());
-            Ok(Some(MissingChild::new(&list, &missing, NamingList::SharedDraft)))
+            Ok(Some(MissingChild::new(&list, &missing, ParentList::SharedDraft)))
         }
     }
 }
@@ -189,7 +189,7 @@ fn missing_children(registry: &RegistryClient, plan: &PushPlan<'_>) -> Result<Ve
     let children: Vec<&Descriptor> = children.filter(|child| seen.insert(child.digest.clone())).collect();
     let repository = plan.target.repository();
     let is_missing = CommandError::collect_parallel(registry.jobs(), &children, |child| {
-        match registry.child_media_type(repository, &child.digest, &child.media_type) {
+        match registry.manifest_media_type(repository, &child.digest, &child.media_type) {
             Ok(None) => Ok(true),
             Ok(Some(served)) if ManifestKind::is_list(&served) => {
                 Err(nested_index_error(&repository.at_digest(&child.digest)))

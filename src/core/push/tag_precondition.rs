@@ -51,7 +51,7 @@ impl TagPrecondition<'_> {
     /// the previous list, because its reads are delayed.
     ///
     /// # Errors
-    /// [`ListConflict::Replaced`], and a failed request, with the published list.
+    /// [`ListConflict::ReplacedAfterPush`], and a failed request, with the published list.
     pub(super) fn check_after_put(&self, digest: &Digest) -> Result<Option<String>, CommandError> {
         let tag = self.list.tag().and_then(|tag| tags::with_tag(self.list, tag));
         let list = self.list.to_string();
@@ -68,7 +68,7 @@ impl TagPrecondition<'_> {
             Some(current) if current == *self.fetched => {
                 Ok(Some(format!("{list} is published as {digest}, but the registry still serves {current}")))
             }
-            current => Err(ListConflict::Replaced { list, digest: digest.clone(), current }.into()),
+            current => Err(ListConflict::ReplacedAfterPush { list, digest: digest.clone(), current }.into()),
         }
     }
 

@@ -7,12 +7,13 @@ use crate::content::oci_layout::{Layout, LayoutSink, LockWait};
 use crate::content::registry::{Blob, BlobCopy, ManifestName};
 use crate::content::{ContentError, ContentSink, ContentSource, Referrer, RegistryRepository};
 use crate::core::error::CommandError;
-use crate::core::error_parts::SpecOrigin;
 use crate::core::json_output::{PlannedTransfer, TransferMethod};
 use crate::core::push::blob_collector::{PlannedBlob, archive_dependencies};
 use crate::core::push::index_diff;
 use crate::core::push::options::{PushContext, PushOptions};
-use crate::core::push::outcome::{CopiedBlobs, DryRun, PlannedTagChange, PushOutcome, ReadBackCounts, TagChangeKind};
+use crate::core::push::outcome::{
+    CopiedBlobs, DryRun, PlannedTagChange, PlannedTagChangeKind, PushOutcome, ReadBackCounts,
+};
 use crate::core::push::plan::{PlannedManifest, PushPlan};
 use crate::core::push::read_back::ReadBack;
 use crate::core::push::reporter::TransferProgress;
@@ -20,6 +21,7 @@ use crate::core::push::tags::TagArg;
 use crate::core::push::to_registries::report_referrers;
 use crate::core::referrers::{CollectedReferrer, ReferrerCollector};
 use crate::core::requirements;
+use crate::core::spec_origin::SpecOrigin;
 use crate::digest::Digest;
 use crate::location::LayoutReference;
 use crate::model::Draft;
@@ -39,7 +41,7 @@ pub(crate) struct LayoutPush<'a> {
 /// The content of the layout before the push.
 struct LayoutState {
     /// The digest of each name, in the order of the names.
-    names: Vec<Option<Digest>>,
+    name_digests: Vec<Option<Digest>>,
     /// The blobs and manifests.
     present: BTreeSet<Digest>,
 }
@@ -61,18 +63,18 @@ impl LayoutPush<'_> {
             reporter.note(&sanitize::line(note).to_string());
         }
         if let Some(digest) = self.layout.digest.as_ref().filter(|digest| **digest != plan.list.digest) {
-            let target = format!("{} ({digest})", self.layout.layout());
+            let target = format!("{} ({digest})", self.layout.typed_layout());
             return Err(CommandError::OtherDigestInName { target, digest: plan.list.digest.clone() });
         }
         let (filter, list) = (&self.options.referrers, plan.list.digest.clone());
-        let collector = ReferrerCollector::new(self.context.access(), filter, &draft, &list, Vec::new());
+        let collector = ReferrerCollector::new(self.context.content_access(), filter, &draft, &list, Vec::new());
         let referrers = collector.collect()?;
         plan.add_referrers(&referrers)?;
         let notice = |line: &str| reporter.note(line);
         let lock_wait = LockWait { limit: registry.time_limit(), notice: &notice };
         let sink = LayoutSink::open(self.layout, lock_wait)?;
         let state = self.read_state(&sink, &plan, &names)?;
-        let is_unchanged = state.names.iter().all(|now| now.as_ref() == Some(&plan.list.digest))
+        let is_unchanged = state.name_digests.iter().all(|now| now.as_ref() == Some(&plan.list.digest))
             && plan
                 .manifests
                 .iter()
@@ -156,7 +158,7 @@ impl LayoutPush<'_> {
             }
             present.extend(is_present.then(|| digest.clone()));
         }
-        Ok(LayoutState { names: digests, present })
+        Ok(LayoutState { name_digests: digests, present })
     }
 
     fn outcome(&self, draft: &Draft, plan: &PushPlan<'_>, names: &[String]) -> PushOutcome {
@@ -165,9 +167,9 @@ impl LayoutPush<'_> {
             image.reference = self.layout.at_digest(&child.entry.descriptor.digest).to_string();
         }
         let name = names.first().map_or_else(String::new, |name| format!(":{name}"));
-        outcome.reference = format!("{}{name}", self.layout.layout());
+        outcome.reference = format!("{}{name}", self.layout.typed_layout());
         outcome.tags = names.to_vec();
-        outcome.sent = Vec::new();
+        outcome.pushed_refs = Vec::new();
         outcome
     }
 
@@ -191,19 +193,19 @@ impl LayoutPush<'_> {
             let how = if is_present { TransferMethod::InPlace } else { TransferMethod::Copy };
             let mut blob_positions =
                 manifest.blob_positions.iter().filter_map(|position| plan.blobs.get(*position)).filter(is_missing);
-            let origin = if is_present { self.layout.layout().to_owned() } else { manifest.source.to_string() };
-            image.from = Some(PlannedTransfer { how, repository: origin, bytes: bytes(&mut blob_positions) });
+            let origin = if is_present { self.layout.typed_layout().to_owned() } else { manifest.source.to_string() };
+            image.transfer = Some(PlannedTransfer { how, repository: origin, bytes: bytes(&mut blob_positions) });
         }
         let change = |(tag, now): (&String, &Option<Digest>)| {
             let change = match now {
-                None => TagChangeKind::New,
-                Some(now) if *now == plan.list.digest => TagChangeKind::Unchanged,
-                Some(_) => TagChangeKind::Moved,
+                None => PlannedTagChangeKind::New,
+                Some(now) if *now == plan.list.digest => PlannedTagChangeKind::Unchanged,
+                Some(_) => PlannedTagChangeKind::Moved,
             };
             PlannedTagChange { tag: tag.clone(), change, now: now.as_ref().map(Digest::to_string) }
         };
-        let tag_changes = names.iter().zip(&state.names).map(change).collect();
-        let current = state.names.first().and_then(Option::as_ref);
+        let tag_changes = names.iter().zip(&state.name_digests).map(change).collect();
+        let current = state.name_digests.first().and_then(Option::as_ref);
         let before = current.map(|digest| self.index(digest)).transpose()?;
         let changes = index_diff::compare(before.as_ref(), &plan.index()?);
         outcome.dry_run = true;
@@ -232,7 +234,7 @@ impl LayoutPush<'_> {
         let missing: Vec<&PlannedBlob<'_>> =
             plan.blobs.iter().filter(|blob| !state.present.contains(&blob.digest)).collect();
         let bytes = missing.iter().filter_map(|blob| blob.size).fold(0, u64::saturating_add);
-        progress.total(bytes, missing.len());
+        progress.set_total(bytes, missing.len());
         let steps: Vec<_> = missing.iter().copied().zip(archive_dependencies(&missing)).collect();
         let copies = tasks::run_with_dependencies(jobs, &steps, |blob| self.copy_blob(&sink, &*progress, blob))
             .map_err(CommandError::combine);
@@ -254,14 +256,14 @@ impl LayoutPush<'_> {
             let sink = sink.take().map_or_else(|| LayoutSink::open(self.layout, lock_wait), Ok)?;
             sink.publish(&name, list.media_type, &list.bytes)?;
         }
-        self.context.reporter.step(format_args!("published: {}@{}", self.layout.layout(), list.digest));
+        self.context.reporter.step(format_args!("published: {}@{}", self.layout.typed_layout(), list.digest));
         Ok(copied)
     }
 
     /// Reads back what was written.
     fn verify(&self, plan: &PushPlan<'_>, names: &[String]) -> Result<ReadBackCounts, CommandError> {
         let (layout, digest) = (Layout::open(self.layout)?, &plan.list.digest);
-        let (source, source_name, jobs) = (&layout, self.layout.layout(), self.context.registry.jobs());
+        let (source, source_name, jobs) = (&layout, self.layout.typed_layout(), self.context.registry.jobs());
         let read_back = ReadBack { source, source_name, jobs };
         let mut named: Vec<ManifestName> = names.iter().cloned().map(ManifestName::Tag).collect();
         named.push(ManifestName::Digest(digest.clone()));
@@ -289,7 +291,7 @@ impl LayoutPush<'_> {
         let repositories = repositories.iter().zip(&blob.sources).map(|(source, name)| (source as _, name.to_string()));
         let mut first_error = None;
         for (source, name) in layout.chain(repositories) {
-            let bar = progress.blob(&blob.digest, blob.size, &format!("{name} -> {}", self.layout.layout()));
+            let bar = progress.blob(&blob.digest, blob.size, &format!("{name} -> {}", self.layout.typed_layout()));
             match sink.copy_blob(source, &named, &|bytes| bar.set_bytes(bytes)) {
                 Ok(copied) => {
                     bar.done(&copied);
@@ -307,8 +309,8 @@ impl LayoutPush<'_> {
 
     fn put_manifest(&self, sink: &LayoutSink<'_>, manifest: &PlannedManifest<'_>) -> Result<(), CommandError> {
         let Some(digest) = manifest.reference.digest() else { return Ok(()) };
-        sink.put_child(digest, manifest.media_type, &manifest.bytes)?;
-        self.context.reporter.step(format_args!("put {}@{digest}", self.layout.layout()));
+        sink.put_by_digest(digest, manifest.media_type, &manifest.bytes)?;
+        self.context.reporter.step(format_args!("put {}@{digest}", self.layout.typed_layout()));
         Ok(())
     }
 
@@ -322,7 +324,7 @@ impl LayoutPush<'_> {
         let digest = referrer.reference.digest().filter(|digest| !state.present.contains(*digest));
         let Some(digest) = digest else { return Ok(()) };
         sink.put_referrer(&to_referrer(referrer, digest, &referrer.tag_names()))?;
-        self.context.reporter.step(format_args!("put {}@{digest}", self.layout.layout()));
+        self.context.reporter.step(format_args!("put {}@{digest}", self.layout.typed_layout()));
         Ok(())
     }
 }

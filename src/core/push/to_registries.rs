@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use crate::auth::Access;
 use crate::content::registry::ExpectedConnections;
 use crate::core::error::CommandError;
-use crate::core::error_parts::SpecOrigin;
 use crate::core::push::execute::send;
 use crate::core::push::index_diff;
 use crate::core::push::options::{PushContext, PushOptions};
@@ -19,6 +18,7 @@ use crate::core::push::verify;
 use crate::core::referrers::outcome::ReferrerOutcome;
 use crate::core::referrers::{CollectedReferrer, ReferrerCollector};
 use crate::core::requirements;
+use crate::core::spec_origin::SpecOrigin;
 use crate::model::Draft;
 use crate::reference::Reference;
 use crate::sanitize;
@@ -70,7 +70,7 @@ impl<'a> PreparedPush<'a> {
     pub(super) fn collector(&self) -> ReferrerCollector<'a> {
         let targets = self.plans.each().map(|plan| plan.target.repository()).collect();
         let (filter, list) = (&self.options.referrers, &self.plans.own.list.digest);
-        ReferrerCollector::new(self.context.access(), filter, self.draft, list, targets)
+        ReferrerCollector::new(self.context.content_access(), filter, self.draft, list, targets)
     }
 
     /// Publishes the list, or in a dry run finds out what that would send.
@@ -82,7 +82,7 @@ impl<'a> PreparedPush<'a> {
         let PreparedPush { context, draft, options, plans, warnings } = self;
         let PushContext { registry, .. } = context;
         let requests_before = registry.requests();
-        announce_repositories(context, draft, &plans, options.dry_run);
+        expect_requests(context, draft, &plans, options.dry_run);
         let referrers = collector.collect()?;
         let mut plans = plans;
         plans.each_mut().try_for_each(|plan| plan.add_referrers(&referrers))?;
@@ -93,12 +93,12 @@ impl<'a> PreparedPush<'a> {
         let precondition = options.replaces.as_ref().map(|fetched| TagPrecondition { registry, list, fetched });
         precondition.map_or(Ok(()), |precondition| precondition.check_remote_state(&plans.own, &targets.own.remote))?;
         let overwritten =
-            overwritten_warning(draft, &plans.own, &targets.own.remote).filter(|_| precondition.is_none());
+            changed_tag_warning(draft, &plans.own, &targets.own.remote).filter(|_| precondition.is_none());
         let send = |plan: &PushPlan<'_>, remote: &RemoteState, moved: &mut Vec<Reference>| {
             let is_own = plan.target.repository() == list.repository();
             send(context, plan, remote, precondition.filter(|_| is_own), moved)
         };
-        let mut published = send_or_preview(context, &pusher, options, (&plans, &targets), send)?;
+        let mut published = send_and_verify_or_preview(context, &pusher, options, (&plans, &targets), send)?;
         // Unsent referrers are searched last: a failed push does not need that request.
         let has = |referrer: &CollectedReferrer<'_>| referrer.origin.is_in(list.repository());
         let sent: Vec<&CollectedReferrer<'_>> = referrers.iter().filter(|referrer| !has(referrer)).collect();
@@ -126,11 +126,11 @@ pub(super) fn report_referrers(
     let sent = sent.iter().filter(|referrer| seen.insert(&referrer.digest));
     let row = |found: &CollectedReferrer<'_>| {
         let repository = Some(found.origin.to_string());
-        ReferrerOutcome { repository, ..ReferrerOutcome::from_found(found) }
+        ReferrerOutcome { origin: repository, ..ReferrerOutcome::from_found(found) }
     };
     outcome.referrers = sent.map(|referrer| row(referrer)).collect();
     let reports_left_behind = options.dry_run || options.verbose;
-    match if reports_left_behind { collector.find_unsent() } else { Ok(Vec::new()) } {
+    match if reports_left_behind { collector.find_left_behind() } else { Ok(Vec::new()) } {
         Ok(unsent_referrers) => outcome.left_behind = unsent_referrers.iter().map(row).collect(),
         Err(error) => outcome.warnings.push(format!("cannot tell which referrers stay behind: {error}")),
     }
@@ -142,7 +142,7 @@ pub(super) fn report_referrers(
 ///
 /// # Errors
 /// Those of [`Pusher::send_in_turn`], [`Pusher::preview`] and [`verify::verify_all`].
-pub(super) fn send_or_preview(
+pub(super) fn send_and_verify_or_preview(
     context: PushContext<'_>,
     pusher: &Pusher<'_>,
     options: &PushOptions,
@@ -158,27 +158,30 @@ pub(super) fn send_or_preview(
     Ok(published)
 }
 
-/// Announces what publishing in all repositories is going to need.
-pub(super) fn announce_repositories(context: PushContext<'_>, draft: &Draft, plans: &PushPlans<'_>, is_dry_run: bool) {
+/// Records what publishing in all repositories is going to need.
+pub(super) fn expect_requests(context: PushContext<'_>, draft: &Draft, plans: &PushPlans<'_>, is_dry_run: bool) {
     let registry = context.registry;
     for plan in plans.each() {
         let target = plan.target.repository();
-        registry.announce_access(target, if is_dry_run { Access::Pull } else { Access::PullPush });
+        registry.expect_access(target, if is_dry_run { Access::Pull } else { Access::PullPush });
         for source in plan.blobs.iter().flat_map(|blob| &blob.sources) {
-            registry.announce_access(source, Access::Pull);
+            registry.expect_access(source, Access::Pull);
         }
         let children_in_target = plan.children.iter().filter(|child| child.manifest.is_none()).count();
         // If the tag probably serves the list already, the list and its children are read, and nothing is written.
-        let is_list_expected = plan.is_list_expected(draft);
-        let reads = if is_list_expected { plan.children.len() } else { children_in_target } + plan.tags.len();
-        let writes = if is_dry_run || is_list_expected { 0 } else { plan.blobs.len() };
+        let matches_remote_digest = plan.matches_remote_digest(draft);
+        let reads = if matches_remote_digest { plan.children.len() } else { children_in_target } + plan.tags.len();
+        let writes = if is_dry_run || matches_remote_digest { 0 } else { plan.blobs.len() };
         let (reads, writes) = (reads.min(registry.jobs().get()), writes.min(registry.jobs().get()));
-        registry.announce_parallel_requests(target, ExpectedConnections { reads, writes, writes_follow: true });
+        registry.expect_parallel_requests(
+            target,
+            ExpectedConnections { reads, writes, writes_follow_first_response: true },
+        );
     }
 }
 
 /// A line if another client has changed what the list's tag names since the draft was made from it, or pushed.
-fn overwritten_warning(draft: &Draft, plan: &PushPlan<'_>, remote: &RemoteState) -> Option<String> {
+fn changed_tag_warning(draft: &Draft, plan: &PushPlan<'_>, remote: &RemoteState) -> Option<String> {
     let known = draft.remote_digest.as_ref()?;
     let own_tag = remote.own_tag(plan).filter(|(_, state)| **state != TagState::Different(known.clone()));
     let Some((tag, TagState::Different(digest))) = own_tag else {

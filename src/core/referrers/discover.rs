@@ -22,7 +22,7 @@ use crate::sync::lock;
 pub(crate) const REFERRER_DEPTH_MAX: usize = 4;
 /// How many referrers a search takes in all, and how many bytes of their manifests.
 pub(crate) const REFERRERS_TOTAL_MAX: usize = 10_000;
-const REFERRER_BYTES_MAX: u64 = 96 << 20;
+const REFERRERS_TOTAL_BYTES_MAX: u64 = 96 << 20;
 
 /// A manifest that refers to another one, with its bytes as they were served.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,16 +35,16 @@ pub(crate) struct FoundReferrer<Origin> {
     /// Its own, or its configuration's media type.
     pub(crate) artifact_type: String,
     /// The manifest that it is about; for a manifest that an index among the referrers names, that index.
-    pub(crate) subject: Digest,
+    pub(crate) parent: Digest,
     /// The tags of cosign that serve it.
     pub(crate) tags: Vec<String>,
 }
 
 impl<Origin> FoundReferrer<Origin> {
-    fn new(origin: Origin, manifest: FetchedManifest, subject: Digest) -> FoundReferrer<Origin> {
+    fn new(origin: Origin, manifest: FetchedManifest, parent: Digest) -> FoundReferrer<Origin> {
         let FetchedManifest { media_type, bytes, digest } = manifest;
         let artifact_type = referrers::artifact_type(&bytes);
-        FoundReferrer { origin, digest, media_type, bytes, artifact_type, subject, tags: Vec::new() }
+        FoundReferrer { origin, digest, media_type, bytes, artifact_type, parent, tags: Vec::new() }
     }
 
     /// Whether it is an index: then it comes after the manifests that it names.
@@ -55,7 +55,7 @@ impl<Origin> FoundReferrer<Origin> {
 
 /// A manifest whose referrers are searched for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Subject<Origin> {
+pub(crate) struct LocatedDigest<Origin> {
     /// Where it is. Its referrers are there as well.
     pub(crate) origin: Origin,
     pub(crate) digest: Digest,
@@ -75,7 +75,7 @@ pub(crate) struct ReferrerDiscovery<'a, S> {
 
 /// Something that refers to `subject`.
 struct ListedReferrer<Origin> {
-    subject: Subject<Origin>,
+    subject: LocatedDigest<Origin>,
     digest: Digest,
     /// The artifact type that the list states; empty if it states none.
     artifact_type: String,
@@ -86,9 +86,9 @@ struct ListedReferrer<Origin> {
 /// A query to the registry.
 enum ReferrerQuery<'q, Origin> {
     /// What the API, or the referrers tag, lists for this manifest.
-    Referrers(&'q Subject<Origin>),
+    Referrers(&'q LocatedDigest<Origin>),
     /// What a tag of cosign serves.
-    Cosign(&'q Subject<Origin>, &'static str),
+    Cosign(&'q LocatedDigest<Origin>, &'static str),
 }
 
 impl<'a, S: ReferrerOrigins> ReferrerDiscovery<'a, S> {
@@ -110,17 +110,20 @@ impl<'a, S: ReferrerOrigins> ReferrerDiscovery<'a, S> {
     ///
     /// # Errors
     /// A failed request; more than [`REFERRERS_MAX`] referrers of a manifest, or [`REFERRER_DEPTH_MAX`] levels.
-    pub(crate) fn find(&self, subjects: &[Subject<S::Origin>]) -> Result<Vec<FoundReferrer<S::Origin>>, CommandError> {
-        let mut seen: BTreeSet<Subject<S::Origin>> = BTreeSet::new();
-        let is_new = |subject: &&Subject<S::Origin>| seen.insert((*subject).clone());
-        let mut level: Vec<Subject<S::Origin>> = subjects.iter().filter(is_new).cloned().collect();
+    pub(crate) fn find(
+        &self,
+        subjects: &[LocatedDigest<S::Origin>],
+    ) -> Result<Vec<FoundReferrer<S::Origin>>, CommandError> {
+        let mut seen: BTreeSet<LocatedDigest<S::Origin>> = BTreeSet::new();
+        let is_new = |subject: &&LocatedDigest<S::Origin>| seen.insert((*subject).clone());
+        let mut level: Vec<LocatedDigest<S::Origin>> = subjects.iter().filter(is_new).cloned().collect();
         let mut found: Vec<FoundReferrer<S::Origin>> = Vec::new();
         let mut totals = SearchTotals::default();
         if self.policy == ReferrersPolicy::Drop {
             return Ok(found);
         }
         for depth in 0..=REFERRER_DEPTH_MAX {
-            let listed = self.list(&level, depth == 0)?;
+            let listed = self.list_referrers(&level, depth == 0)?;
             if listed.is_empty() {
                 return Ok(found);
             }
@@ -139,22 +142,22 @@ impl<'a, S: ReferrerOrigins> ReferrerDiscovery<'a, S> {
     /// As [`ReferrerDiscovery::find`].
     pub(crate) fn find_direct(
         &self,
-        subjects: &[Subject<S::Origin>],
+        subjects: &[LocatedDigest<S::Origin>],
     ) -> Result<Vec<FoundReferrer<S::Origin>>, CommandError> {
-        let listed = self.list(subjects, false)?;
+        let listed = self.list_referrers(subjects, false)?;
         let mut found = Vec::new();
         self.fetch_new(listed, &mut BTreeSet::new(), &mut found, &mut SearchTotals::default())?;
         Ok(found)
     }
 
     /// What refers to these manifests and may be selected.
-    fn list(
+    fn list_referrers(
         &self,
-        subjects: &[Subject<S::Origin>],
+        subjects: &[LocatedDigest<S::Origin>],
         searches_cosign_tags: bool,
     ) -> Result<Vec<ListedReferrer<S::Origin>>, CommandError> {
         let mut servers: BTreeSet<&str> = BTreeSet::new();
-        let (first, others): (Vec<&Subject<_>>, Vec<&Subject<_>>) =
+        let (first, others): (Vec<&LocatedDigest<_>>, Vec<&LocatedDigest<_>>) =
             subjects.iter().partition(|subject| servers.insert(self.origins.server(&subject.origin)));
         let first: Vec<ReferrerQuery<'_, _>> = first.into_iter().map(ReferrerQuery::Referrers).collect();
         let kinds = if searches_cosign_tags { &referrers::COSIGN_TAG_SUFFIXES[..] } else { &[] };
@@ -187,12 +190,15 @@ impl<'a, S: ReferrerOrigins> ReferrerDiscovery<'a, S> {
         }
     }
 
-    fn referrers_of(&self, Subject { origin, digest }: &Subject<S::Origin>) -> Result<Vec<Descriptor>, CommandError> {
+    fn referrers_of(
+        &self,
+        LocatedDigest { origin, digest }: &LocatedDigest<S::Origin>,
+    ) -> Result<Vec<Descriptor>, CommandError> {
         let without_api = || lock(&self.without_api);
         let server = self.origins.server(origin);
         let is_known = without_api().contains(server);
         if !is_known {
-            if let Some(found) = self.origins.list(origin, digest)? {
+            if let Some(found) = self.origins.list_referrers(origin, digest)? {
                 return Ok(found);
             }
             without_api().insert(server.to_owned());
@@ -231,16 +237,16 @@ impl<'a, S: ReferrerOrigins> ReferrerDiscovery<'a, S> {
     fn fetch_new(
         &self,
         listed: Vec<ListedReferrer<S::Origin>>,
-        seen: &mut BTreeSet<Subject<S::Origin>>,
+        seen: &mut BTreeSet<LocatedDigest<S::Origin>>,
         found: &mut Vec<FoundReferrer<S::Origin>>,
         totals: &mut SearchTotals,
-    ) -> Result<Vec<Subject<S::Origin>>, CommandError> {
-        let mut new_referrers: Vec<Subject<S::Origin>> = Vec::new();
-        let mut details_of: BTreeMap<Subject<S::Origin>, (Digest, Vec<String>)> = BTreeMap::new();
+    ) -> Result<Vec<LocatedDigest<S::Origin>>, CommandError> {
+        let mut new_referrers: Vec<LocatedDigest<S::Origin>> = Vec::new();
+        let mut details_of: BTreeMap<LocatedDigest<S::Origin>, (Digest, Vec<String>)> = BTreeMap::new();
         for ListedReferrer { subject, digest, tag, .. } in listed {
-            let referrer = Subject { origin: subject.origin, digest };
+            let referrer = LocatedDigest { origin: subject.origin, digest };
             if seen.insert(referrer.clone()) {
-                totals.count(&subject.digest)?;
+                totals.count_referrer(&subject.digest)?;
                 new_referrers.push(referrer.clone());
                 details_of.insert(referrer.clone(), (subject.digest, Vec::new()));
             }
@@ -248,10 +254,10 @@ impl<'a, S: ReferrerOrigins> ReferrerDiscovery<'a, S> {
                 tags.extend(tag);
             }
         }
-        let fetch = |subject: &Subject<S::Origin>| {
+        let fetch = |subject: &LocatedDigest<S::Origin>| {
             let fetched = self.fetch(subject)?;
             let bytes = fetched.as_ref().map(|fetched| fetched.bytes.as_slice()).unwrap_or_default();
-            totals.add_bytes(&subject.digest, bytes)?;
+            totals.count_bytes(&subject.digest, bytes)?;
             Ok(fetched)
         };
         let fetched = CommandError::collect_parallel(self.jobs, &new_referrers, fetch)?;
@@ -271,7 +277,7 @@ impl<'a, S: ReferrerOrigins> ReferrerDiscovery<'a, S> {
     fn add_with_children(
         &self,
         referrer: FoundReferrer<S::Origin>,
-        seen: &mut BTreeSet<Subject<S::Origin>>,
+        seen: &mut BTreeSet<LocatedDigest<S::Origin>>,
         found: &mut Vec<FoundReferrer<S::Origin>>,
         totals: &mut SearchTotals,
     ) -> Result<(), CommandError> {
@@ -283,15 +289,15 @@ impl<'a, S: ReferrerOrigins> ReferrerDiscovery<'a, S> {
                 return Err(unusable_error(name, too_many_message()));
             }
             for child in children {
-                let child = Subject { origin: origin.clone(), digest: child.digest };
+                let child = LocatedDigest { origin: origin.clone(), digest: child.digest };
                 if !seen.insert(child.clone()) {
                     continue;
                 }
-                totals.count(&referrer.digest)?;
+                totals.count_referrer(&referrer.digest)?;
                 let Some(manifest) = self.fetch(&child)? else {
                     return Err(unusable_error(name, format!("{} is not there", child.digest)));
                 };
-                totals.add_bytes(&child.digest, &manifest.bytes)?;
+                totals.count_bytes(&child.digest, &manifest.bytes)?;
                 let child = FoundReferrer::new(origin.clone(), manifest, referrer.digest.clone());
                 if child.is_index() {
                     return Err(unusable_error(name, "it has an index in an index".to_owned()));
@@ -303,7 +309,10 @@ impl<'a, S: ReferrerOrigins> ReferrerDiscovery<'a, S> {
         Ok(())
     }
 
-    fn fetch(&self, Subject { origin, digest }: &Subject<S::Origin>) -> Result<Option<FetchedManifest>, CommandError> {
+    fn fetch(
+        &self,
+        LocatedDigest { origin, digest }: &LocatedDigest<S::Origin>,
+    ) -> Result<Option<FetchedManifest>, CommandError> {
         let name = ManifestName::Digest(digest.clone());
         let Some(mut fetched) = self.origins.manifest(origin, &name)? else { return Ok(None) };
         let invalid_document =
@@ -325,7 +334,7 @@ struct SearchTotals {
 }
 
 impl SearchTotals {
-    fn count(&mut self, subject: &Digest) -> Result<(), CommandError> {
+    fn count_referrer(&mut self, subject: &Digest) -> Result<(), CommandError> {
         self.referrers += 1;
         if self.referrers <= REFERRERS_TOTAL_MAX {
             return Ok(());
@@ -334,12 +343,12 @@ impl SearchTotals {
     }
 
     /// Counts a manifest that is kept.
-    fn add_bytes(&self, subject: &Digest, bytes: &[u8]) -> Result<(), CommandError> {
+    fn count_bytes(&self, subject: &Digest, bytes: &[u8]) -> Result<(), CommandError> {
         let more = bytes.len() as u64;
-        if self.bytes.fetch_add(more, Ordering::Relaxed).saturating_add(more) <= REFERRER_BYTES_MAX {
+        if self.bytes.fetch_add(more, Ordering::Relaxed).saturating_add(more) <= REFERRERS_TOTAL_BYTES_MAX {
             return Ok(());
         }
-        Err(unusable_error(subject, format!("they have more than {REFERRER_BYTES_MAX} bytes in all")))
+        Err(unusable_error(subject, format!("they have more than {REFERRERS_TOTAL_BYTES_MAX} bytes in all")))
     }
 }
 

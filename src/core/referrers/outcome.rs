@@ -18,8 +18,8 @@ pub(crate) struct ReferrerOutcome {
     /// The digest of its subject.
     pub(crate) subject: String,
     /// The repository or the layout that has it. Set only for a push, whose images may come from several.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) repository: Option<String>,
+    #[serde(rename = "repository", skip_serializing_if = "Option::is_none")]
+    pub(crate) origin: Option<String>,
     /// Cosign's tags for it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) tags: Vec<String>,
@@ -33,8 +33,8 @@ impl ReferrerOutcome {
         ReferrerOutcome {
             digest: found.digest.to_string(),
             artifact_type: found.artifact_type.clone(),
-            subject: found.subject.to_string(),
-            repository: None,
+            subject: found.parent.to_string(),
+            origin: None,
             tags: found.tags.clone(),
             sent: None,
         }
@@ -44,7 +44,7 @@ impl ReferrerOutcome {
 impl fmt::Display for ReferrerOutcome {
     /// `h/app@sha256:… application/spdx+json of sha256:…`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(repository) = &self.repository {
+        if let Some(repository) = &self.origin {
             write!(f, "{repository}@")?;
         }
         f.write_str(&self.digest)?;

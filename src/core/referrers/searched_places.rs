@@ -26,7 +26,7 @@ pub(crate) trait ReferrerOrigins: Sync {
     fn with_source<T>(&self, origin: &Self::Origin, read: impl FnOnce(&dyn ContentSource) -> T) -> T;
 
     /// What an origin lists as referring to a manifest; `None` if it has no such list.
-    fn list(&self, origin: &Self::Origin, subject: &Digest) -> Result<Option<Vec<Descriptor>>, CommandError> {
+    fn list_referrers(&self, origin: &Self::Origin, subject: &Digest) -> Result<Option<Vec<Descriptor>>, CommandError> {
         Ok(self.with_source(origin, |source| source.referrers(subject, REFERRERS_MAX))?)
     }
 

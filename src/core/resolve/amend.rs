@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::image_filters::SourceFilter;
-use crate::core::resolve::entries_of_same_image::{closest_entries_of_same_image, entries_of_same_image};
+use crate::core::resolve::entries_of_same_image::{closest_entries_of_same_image, other_entries_of_same_image};
 use crate::core::resolve::list_order;
 use crate::core::resolve::previous_entries::{
     PreviousDescriptors, SourceChange, match_entries, previous_entries, source_change,
@@ -75,13 +75,17 @@ pub(crate) fn merge(
         match old {
             Some(old) if old.descriptor.digest == new.descriptor.digest && old.has_raw() && change.is_none() => {}
             Some(old) => {
-                replace(draft, old, keep_user_changes(old, previous.previous_descriptor(old), new.clone()));
+                replace_and_remove_dependents(
+                    draft,
+                    old,
+                    keep_user_changes(old, previous.previous_source_descriptor(old), new.clone()),
+                );
                 if change.is_some() {
                     record_config_platform(draft, source, new);
                 }
             }
             None => {
-                add_entry(draft, new);
+                add_or_rename_entry(draft, new);
                 record_config_platform(draft, source, new);
             }
         }
@@ -112,7 +116,7 @@ pub(crate) fn merge(
         }
     }
     if let Some(old) = change.as_ref().and_then(|change| previous.index(&change.old)) {
-        let is_only_source = previous_entries.len() == before.entries().count();
+        let is_only_source = previous_entries.len() == before.entries_in_key_order().count();
         follow_index_fields(draft, old, source.index.as_ref().unwrap_or(&Index::default()), is_only_source);
     }
     if let Some(change) = &change
@@ -126,7 +130,7 @@ pub(crate) fn merge(
 
 /// Records that the platform of a new entry does not come from the index.
 fn record_config_platform(draft: &mut Draft, source: &ResolvedSource, new: &Entry) {
-    let key = EntryKey::from_image(&new.reference);
+    let key = EntryKey::from_reference(&new.reference);
     match source.config_platforms.get(&new.reference).filter(|_| draft.get(&new.reference).is_some()) {
         Some(platform) => drop(draft.config_platforms.insert(key, platform.clone())),
         None => drop(draft.config_platforms.remove(&key)),
@@ -140,14 +144,14 @@ fn is_selected(filter: &SourceFilter, entry: &Entry) -> bool {
 
 /// Adds an entry that the draft does not have. An image that came from an index gets its own name once the user names
 /// it; an image that the user named keeps that name if an index has it too.
-fn add_entry(draft: &mut Draft, new: &Entry) {
+fn add_or_rename_entry(draft: &mut Draft, new: &Entry) {
     if new.source.is_some() {
         if closest_entries_of_same_image(draft, new).is_empty() {
             draft.insert(new.clone());
         }
         return;
     }
-    let unnamed = entries_of_same_image(draft, new)
+    let unnamed = other_entries_of_same_image(draft, new)
         .into_iter()
         .find(|entry| entry.source.is_some() && entry.reference.tag().is_none());
     match unnamed.cloned() {
@@ -174,10 +178,10 @@ pub(crate) fn remove_duplicates(before: &Draft, draft: &mut Draft) -> Vec<Refere
     };
     let is_duplicate = |new: &&Entry| {
         before.get(&new.reference).is_none()
-            && before.entries().any(|old| is_same_descriptor(&old.descriptor, &new.descriptor))
+            && before.entries_in_key_order().any(|old| is_same_descriptor(&old.descriptor, &new.descriptor))
     };
     let duplicates: Vec<Reference> =
-        draft.entries().filter(is_duplicate).map(|entry| entry.reference.clone()).collect();
+        draft.entries_in_key_order().filter(is_duplicate).map(|entry| entry.reference.clone()).collect();
     duplicates.iter().for_each(|duplicate| drop(draft.remove(duplicate)));
     duplicates
 }
@@ -204,7 +208,7 @@ fn follow_index_fields(draft: &mut Draft, old: &Index, new: &Index, is_only_sour
 }
 
 /// Replaces `old` by `new`. Attestations of `old` no longer refer to an existing image.
-fn replace(draft: &mut Draft, old: &Entry, new: Entry) {
+fn replace_and_remove_dependents(draft: &mut Draft, old: &Entry, new: Entry) {
     let digest = &old.descriptor.digest;
     let is_other_image = *digest != new.descriptor.digest;
     draft.replace(&old.reference, new);

@@ -8,7 +8,7 @@ use crate::core::error::CommandError;
 use crate::core::image_filters::ReferrersPolicy;
 use crate::core::image_source::{ContentAccess, ContentOrigin, ImageSource};
 use crate::core::referrers::FoundReferrer;
-use crate::core::referrers::discover::{ReferrerDiscovery, Subject};
+use crate::core::referrers::discover::{LocatedDigest, ReferrerDiscovery};
 use crate::core::resolve::resolved_source::ResolvedSource;
 use crate::digest::Digest;
 use crate::model::manifest::ImageFormat;
@@ -25,17 +25,18 @@ const UNKNOWN: &str = "unknown";
 /// # Errors
 /// Failed requests, layouts that cannot be read, and attestations that cannot be read.
 pub(super) fn add(
-    access: ContentAccess<'_>,
+    content_access: ContentAccess<'_>,
     images: &mut [(&mut ResolvedSource, &ImageSource<'_>)],
 ) -> Result<(), CommandError> {
     let types = [referrers::BUILDKIT_ATTESTATION.to_owned()];
-    let subject_of = |source: &ResolvedSource, origin| Subject { origin, digest: source.digest.clone() };
-    let subjects: Vec<Subject<ContentOrigin<'_>>> =
+    let subject_of = |source: &ResolvedSource, origin| LocatedDigest { origin, digest: source.digest.clone() };
+    let subjects: Vec<LocatedDigest<ContentOrigin<'_>>> =
         images.iter().map(|(source, image_source)| subject_of(source, image_source.origin())).collect();
-    let discovery = ReferrerDiscovery::new(&access, access.registry.jobs(), ReferrersPolicy::All, &types);
+    let discovery =
+        ReferrerDiscovery::new(&content_access, content_access.registry.jobs(), ReferrersPolicy::All, &types);
     let mut by_subject: BTreeMap<Digest, Vec<FoundReferrer<ContentOrigin<'_>>>> = BTreeMap::new();
     for attestation in discovery.find_direct(&subjects)? {
-        by_subject.entry(attestation.subject.clone()).or_default().push(attestation);
+        by_subject.entry(attestation.parent.clone()).or_default().push(attestation);
     }
     for (source, image_source) in images {
         let Some(image) = source.entries.first() else { continue };
@@ -48,7 +49,7 @@ pub(super) fn add(
         let reference = image.reference.repository().at_digest(&digest);
         let entry = attestation(&reference, &digest, bytes, &source.digest)
             .map_err(CommandError::invalid_document(&reference))?;
-        source.order.push(EntryKey::from_image(&entry.reference));
+        source.order.push(EntryKey::from_reference(&entry.reference));
         source.entries.push(entry);
     }
     Ok(())

@@ -18,7 +18,7 @@ pub(crate) fn closest_entries_of_same_image<'a>(draft: &'a Draft, new: &Entry) -
         let (descriptor, new_descriptor) = (&entry.descriptor, &new.descriptor);
         descriptor.platform == new_descriptor.platform && descriptor.annotations == new_descriptor.annotations
     };
-    let same = entries_of_same_image(draft, new);
+    let same = other_entries_of_same_image(draft, new);
     let is_listed_again = new.reference.tag().is_some();
     if is_listed_again || same.iter().any(is_same_description) {
         return same.into_iter().filter(|entry| is_same_description(entry)).collect();
@@ -27,11 +27,11 @@ pub(crate) fn closest_entries_of_same_image<'a>(draft: &'a Draft, new: &Entry) -
 }
 
 /// The entries of the same image in the same repository under other names.
-pub(crate) fn entries_of_same_image<'a>(draft: &'a Draft, new: &Entry) -> Vec<&'a Entry> {
+pub(crate) fn other_entries_of_same_image<'a>(draft: &'a Draft, new: &Entry) -> Vec<&'a Entry> {
     let is_same_image = |entry: &&Entry| {
         entry.descriptor.digest == new.descriptor.digest
             && entry.reference.repository() == new.reference.repository()
             && entry.reference != new.reference
     };
-    draft.entries().filter(is_same_image).collect()
+    draft.entries_in_key_order().filter(is_same_image).collect()
 }

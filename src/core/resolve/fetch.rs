@@ -8,7 +8,7 @@ use crate::content::registry::{Blob, FetchedManifest};
 use crate::content::{ContentError, LayoutError};
 use crate::core::error::CommandError;
 use crate::core::image_source::ImageSource;
-use crate::core::missing_child::{MissingChild, NamingList};
+use crate::core::missing_child::{MissingChild, ParentList};
 use crate::digest::Digest;
 use crate::model::descriptor::{self, Descriptor};
 use crate::model::index::Index;
@@ -61,7 +61,7 @@ pub(crate) fn manifest(image: &ImageSource<'_>) -> Result<ImageOrList, CommandEr
 /// [`CommandError::MissingChild`] if the list is there and this manifest is not.
 pub(crate) fn child(list: &ImageSource<'_>, descriptor: &Descriptor) -> Result<ImageOrList, CommandError> {
     let missing = |source| {
-        let missing = MissingChild::new(&list.location(), std::slice::from_ref(descriptor), NamingList::Published);
+        let missing = MissingChild::new(&list.location(), std::slice::from_ref(descriptor), ParentList::Published);
         MissingChild { source, ..missing }.into()
     };
     manifest(&list.at_digest(&descriptor.digest)).map_err(|error| match error {
@@ -85,7 +85,7 @@ pub(crate) fn is_missing(error: &CommandError) -> bool {
 /// The platforms in images' configurations, read as docker reads them, each configuration once.
 #[derive(Default)]
 pub(crate) struct ConfigPlatforms {
-    known: Mutex<BTreeMap<Digest, Arc<Mutex<Option<Platform>>>>>,
+    by_config_digest: Mutex<BTreeMap<Digest, Arc<Mutex<Option<Platform>>>>>,
 }
 
 impl ConfigPlatforms {
@@ -93,7 +93,7 @@ impl ConfigPlatforms {
     pub(crate) fn read(&self, image: &ImageSource<'_>, manifest: &[u8]) -> Result<Platform, CommandError> {
         let invalid_document = CommandError::invalid_document(&image);
         let config = manifest::config(manifest).map_err(invalid_document)?;
-        let slot = Arc::clone(lock(&self.known).entry(config.digest.clone()).or_default());
+        let slot = Arc::clone(lock(&self.by_config_digest).entry(config.digest.clone()).or_default());
         // A second thread that needs the same configuration waits here for the first.
         let mut slot = lock(&slot);
         if let Some(platform) = &*slot {
@@ -105,7 +105,7 @@ impl ConfigPlatforms {
             return Ok(Platform::default());
         }
         let config = Blob { digest: &config.digest, size: Some(config.size) };
-        let bytes = image.with_content(|content| content.small_blob(&config, CONFIG_BYTES_MAX))?;
+        let bytes = image.with_source(|content| content.small_blob(&config, CONFIG_BYTES_MAX))?;
         let value = json::parse(&bytes).map_err(DocumentError::from);
         let platform = match value.and_then(|value| descriptor::decode_config_platform(&value)) {
             Err(_) if !is_image => Platform::default(),

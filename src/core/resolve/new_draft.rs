@@ -26,7 +26,7 @@ pub(crate) struct DraftSources<'a> {
 impl DraftSources<'_> {
     /// The draft, and the sources that moved since `before` was made.
     pub(crate) fn build(&self, list: &Reference, before: Option<&Draft>) -> (Draft, Vec<SourceChange>) {
-        let mut draft = before.cloned().unwrap_or_else(|| self.empty(list));
+        let mut draft = before.cloned().unwrap_or_else(|| self.without_entries(list));
         let mut source_changes = Vec::new();
         for source in self.sources {
             source_changes.extend(amend::merge(&mut draft, source, self.filter, self.previous));
@@ -42,7 +42,7 @@ impl DraftSources<'_> {
 
     /// A new draft. If it is made from one index, or from the index that it replaces, it takes over that index's own
     /// media type, annotations and subject.
-    fn empty(&self, list: &Reference) -> Draft {
+    fn without_entries(&self, list: &Reference) -> Draft {
         let mut draft = Draft::new(list.clone());
         let replaced = self.sources.iter().find(|source| source.reference == *list);
         let sole_source = self.sources.first().filter(|_| self.sources.len() == 1);
@@ -60,15 +60,15 @@ impl DraftSources<'_> {
 ///
 /// # Errors
 /// [`CommandError::NoSuchList`]; [`CommandError::NotAList`] for a tag of one image; other errors of the registry.
-pub(crate) fn of_published(
+pub(crate) fn fetch_published(
     registry: &RegistryClient,
     list: &Reference,
     progress: &(dyn Fn(FetchEvent<'_>) + Sync),
 ) -> Result<Draft, CommandError> {
     let (filter, targets) = (SourceFilter::default(), vec![list.repository()]);
-    let access = ContentAccess { registry, layouts: &Layouts::default() };
+    let content_access = ContentAccess { registry, layouts: &Layouts::default() };
     let (filter, existing, concurrent_task) = (&filter, None, None);
-    let resolver = Resolver { access, filter, existing, targets, concurrent_task, progress };
+    let resolver = Resolver { content_access, filter, existing, targets, concurrent_task, progress };
     let sources = resolver.resolve(&[&Ok(list.clone().into())], &[]).map_err(|error| match error {
         CommandError::NoSuchManifest { source, .. } => {
             let may_be_hidden = !registry.may_have_login(list.repository());

@@ -23,7 +23,7 @@ use crate::sanitize;
 ///
 /// # Errors
 /// Errors of the registry or the layout.
-pub(crate) fn add_opaque_descriptors(
+pub(crate) fn order_and_add_opaque_descriptors(
     index_source: &ImageSource<'_>,
     source: &mut ResolvedSource,
     filter: &SourceFilter,
@@ -45,7 +45,7 @@ pub(crate) fn add_opaque_descriptors(
         if !is_opaque(&descriptor) {
             source.is_complete &= resolved.contains(&descriptor.digest);
             if let Some(entry) = entries.get_mut(&descriptor.digest).and_then(VecDeque::pop_front) {
-                source.order.push(EntryKey::from_image(&entry.reference));
+                source.order.push(EntryKey::from_reference(&entry.reference));
                 source.entries.push(entry);
             }
             continue;
@@ -56,24 +56,25 @@ pub(crate) fn add_opaque_descriptors(
         {
             continue;
         }
-        let raw = match if must_be_sent { fetch_content(index_source, &descriptor)?.map(Some) } else { Ok(None) } {
-            Ok(raw) => raw,
-            Err(reason) => {
-                let (name, media_type) = (display_name(source), sanitize::short_line(&descriptor.media_type));
-                let digest = &descriptor.digest;
-                source
-                    .omissions
-                    .push(format!("{digest} of {name} is left out: its media type is {media_type}, and {reason}"));
-                continue;
-            }
-        };
+        let raw =
+            match if must_be_sent { fetch_complete_manifest(index_source, &descriptor)?.map(Some) } else { Ok(None) } {
+                Ok(raw) => raw,
+                Err(reason) => {
+                    let (name, media_type) = (display_name(source), sanitize::short_line(&descriptor.media_type));
+                    let digest = &descriptor.digest;
+                    source
+                        .omissions
+                        .push(format!("{digest} of {name} is left out: its media type is {media_type}, and {reason}"));
+                    continue;
+                }
+            };
         let opaque = OpaqueDescriptor::new(json, index_name.clone(), raw)
             .map_err(|error| CommandError::InvalidDocument { reference: display_name(source), source: error })?;
         source.order.push(opaque.key());
         source.opaque_descriptors.push(opaque);
     }
     for entry in entries.into_values().flatten() {
-        source.order.push(EntryKey::from_image(&entry.reference));
+        source.order.push(EntryKey::from_reference(&entry.reference));
         source.entries.push(entry);
     }
     Ok(())
@@ -88,7 +89,7 @@ fn display_name(source: &ResolvedSource) -> String {
 }
 
 /// The bytes of a manifest whose blobs all exist, or why it cannot be sent to another repository.
-fn fetch_content(
+fn fetch_complete_manifest(
     index_source: &ImageSource<'_>,
     descriptor: &Descriptor,
 ) -> Result<Result<Vec<u8>, String>, CommandError> {
@@ -103,7 +104,7 @@ fn fetch_content(
     };
     for blob in blobs {
         let needed = Blob { digest: &blob.digest, size: Some(blob.size) };
-        if !index_source.with_content(|content| content.serves_blob(&needed))? {
+        if !index_source.with_source(|content| content.has_blob_unverified(&needed))? {
             return Ok(Err(format!("the {source_kind} has no blob {}", blob.digest)));
         }
     }

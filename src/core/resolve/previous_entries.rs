@@ -45,7 +45,7 @@ impl PreviousDescriptors {
     }
 
     /// The descriptor that the source of this entry stated before.
-    pub(crate) fn previous_descriptor(&self, entry: &Entry) -> Option<&Descriptor> {
+    pub(crate) fn previous_source_descriptor(&self, entry: &Entry) -> Option<&Descriptor> {
         let known = entry.source.as_ref().map(|list| list.digest());
         match known {
             Some(digest) => {
@@ -84,7 +84,7 @@ impl PreviousDescriptors {
             let pairs = match_entries(&old_entries, &source.entries, &previous);
             for (old, new) in pairs.into_iter().zip(&source.entries) {
                 if let Some(old) = old.filter(|old| old.source.is_none() && !is_same_description(old, new))
-                    && previous.previous_descriptor(old).is_none()
+                    && previous.previous_source_descriptor(old).is_none()
                     && let Some(image) = if_exists(descriptor_from_config(&platforms, registry, old))?
                 {
                     previous.images.insert(old.descriptor.digest.clone(), image);
@@ -115,18 +115,19 @@ pub(crate) fn previous_entries<'a>(
         Some(_) => source.repository() == name.repository() && source.tag() == name.tag(),
         None => source.repository() == name.repository() && source.digest() == name.digest(),
     };
-    let indexes_named = draft.entries().filter_map(|entry| entry.source.as_ref()).filter(|source| is_source(source));
+    let indexes_named =
+        draft.entries_in_key_order().filter_map(|entry| entry.source.as_ref()).filter(|source| is_source(source));
     let indexes: Vec<&Index> =
         indexes_named.filter_map(Reference::digest).filter_map(|list| previous.index(list)).collect();
     let comes_from_source = |entry: &Entry| match &entry.source {
         Some(source) => is_source(source),
         None => may_lack_source(entry, name) && indexes.iter().any(|index| descriptor_of(index, entry).is_some()),
     };
-    draft.entries().filter(|entry| entry.reference == *name || comes_from_source(entry)).collect()
+    draft.entries_in_key_order().filter(|entry| entry.reference == *name || comes_from_source(entry)).collect()
 }
 
 /// Whether the draft has an entry of this source, so that it need not be requested.
-pub(crate) fn has_source(draft: &Draft, name: &Reference) -> bool {
+pub(crate) fn can_reuse_source(draft: &Draft, name: &Reference) -> bool {
     let previous_entries = previous_entries(draft, name, &PreviousDescriptors::default());
     // A name with a tag and a digest also matches the entries that were taken from that tag before.
     let has_named_digest = |entry: &&Entry| match (name.digest(), &entry.source) {
@@ -176,12 +177,12 @@ pub(crate) fn match_entries<'a>(
 ) -> Vec<Option<&'a Entry>> {
     let platform = |descriptor: Option<&Descriptor>| {
         let platform = descriptor.and_then(|descriptor| descriptor.platform.as_ref());
-        platform.map(Platform::normalized).unwrap_or_default()
+        platform.map(Platform::normalized_for_comparison).unwrap_or_default()
     };
     let images: Vec<(&Entry, Platform)> = previous_entries
         .iter()
         .filter(|old| !old.is_attestation())
-        .map(|old| (*old, platform(Some(previous.previous_descriptor(old).unwrap_or(&old.descriptor)))))
+        .map(|old| (*old, platform(Some(previous.previous_source_descriptor(old).unwrap_or(&old.descriptor)))))
         .collect();
     let machine_of =
         |platform: &Platform| (platform.os.clone(), platform.architecture.clone(), platform.variant.clone());
@@ -225,7 +226,7 @@ fn needs_index(draft: &Draft, old_entries: &[&Entry], source: &ResolvedSource, p
         || source.index.as_ref().is_some_and(has_oci_only_fields)
         || pairs.iter().zip(&source.entries).any(differs)
         || old_entries.iter().any(is_unmatched)
-        || draft.entries().any(|entry| may_lack_source(entry, &source.reference))
+        || draft.entries_in_key_order().any(|entry| may_lack_source(entry, &source.reference))
 }
 
 fn has_oci_only_fields(index: &Index) -> bool {

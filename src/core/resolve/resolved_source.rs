@@ -44,7 +44,7 @@ pub(crate) struct ResolvedSource {
     /// What cannot be included, as lines for the user.
     pub(crate) omissions: Vec<String>,
     /// Children that the registry does not have, if that is no error.
-    pub(crate) missing: Vec<Descriptor>,
+    pub(crate) missing_children: Vec<Descriptor>,
 }
 
 impl ResolvedSource {
@@ -60,8 +60,9 @@ impl ResolvedSource {
     }
 
     /// Removes the attestations and referrers of missing images, and the referrers of those.
-    pub(crate) fn remove_orphans(&mut self) {
-        let mut missing: BTreeSet<Digest> = self.missing.iter().map(|descriptor| descriptor.digest.clone()).collect();
+    pub(crate) fn remove_dependents_of_missing(&mut self) {
+        let mut missing: BTreeSet<Digest> =
+            self.missing_children.iter().map(|descriptor| descriptor.digest.clone()).collect();
         loop {
             let is_orphan = |entry: &mut Entry| {
                 entry.attested_digest().or_else(|| entry.subject()).is_some_and(|subject| missing.contains(&subject))
@@ -89,7 +90,7 @@ impl ResolvedSource {
             order: Vec::new(),
             is_complete: true,
             omissions: Vec::new(),
-            missing: Vec::new(),
+            missing_children: Vec::new(),
         }
     }
 }
@@ -112,7 +113,7 @@ pub(crate) struct SourceRequest<'a> {
 }
 
 /// A source, and the repository or layout that it was read from.
-pub(super) type SourceWithOrigin<'a> = (ResolvedSource, ImageSource<'a>);
+pub(super) type SourceWithImageSource<'a> = (ResolvedSource, ImageSource<'a>);
 
 /// The bytes of an index, to be kept with a draft.
 pub(super) fn into_source_index(fetched: FetchedManifest) -> SourceIndex {
@@ -122,7 +123,7 @@ pub(super) fn into_source_index(fetched: FetchedManifest) -> SourceIndex {
 
 /// The platform of a descriptor. Attestations have none.
 pub(super) fn platform_of(descriptor: &Descriptor) -> Option<String> {
-    descriptor.stated_platform().filter(|_| !is_attestation(descriptor)).map(ToString::to_string)
+    descriptor.non_empty_platform().filter(|_| !is_attestation(descriptor)).map(ToString::to_string)
 }
 
 /// The entry of the draft that need not be fetched again, if it has the bytes of its manifest.

@@ -14,7 +14,9 @@ use crate::core::resolve::attestations;
 use crate::core::resolve::children::ChildFetcher;
 use crate::core::resolve::fetch::{self, ConfigPlatforms, ImageOrList};
 use crate::core::resolve::opaque_descriptors;
-use crate::core::resolve::resolved_source::{self, ResolvedSource, SourceWithOrigin, into_source_index, platform_of};
+use crate::core::resolve::resolved_source::{
+    self, ResolvedSource, SourceWithImageSource, into_source_index, platform_of,
+};
 pub(crate) use crate::core::resolve::resolved_source::{FetchEvent, SourceRequest};
 use crate::core::resolve::selection::remove_unselected;
 use crate::digest::Digest;
@@ -26,7 +28,7 @@ use crate::reference::{Reference, Repository};
 /// Resolves sources for one draft.
 pub(crate) struct Resolver<'a> {
     /// What sources are read from.
-    pub(crate) access: ContentAccess<'a>,
+    pub(crate) content_access: ContentAccess<'a>,
     /// Which platforms are used, and whether attestations are kept.
     pub(crate) filter: &'a SourceFilter,
     /// The draft whose entries need not be fetched again.
@@ -59,7 +61,7 @@ impl<'r> Resolver<'r> {
             images.iter().map(|image| SourceRequest { image, filter: self.filter }).collect();
         let mut sources: Vec<ResolvedSource> = self.resolve_each(&requests, false)?.into_iter().flatten().collect();
         sources.iter_mut().for_each(|source| remove_unselected(self.filter, source));
-        self.check_platforms(&sources, reused)?;
+        self.check_selection(&sources, reused)?;
         Ok(sources)
     }
 
@@ -71,7 +73,7 @@ impl<'r> Resolver<'r> {
         requests: &[SourceRequest<'_>],
         ignore_missing: bool,
     ) -> Result<Vec<Option<ResolvedSource>>, CommandError> {
-        self.announce_sources(requests);
+        self.expect_sources(requests);
         let platforms = ConfigPlatforms::default();
         (self.progress)(FetchEvent::Queued(requests.len()));
         let resolve_request = |request: &SourceRequest<'_>| {
@@ -87,24 +89,28 @@ impl<'r> Resolver<'r> {
         let first_batch: Vec<Option<&SourceRequest<'_>>> =
             requests.iter().map(Some).chain(self.concurrent_task.map(|_| None)).collect();
         let found =
-            CommandError::collect_parallel(self.access.registry.jobs(), &first_batch, |request| match request {
-                Some(request) => resolve_request(request),
-                None => {
-                    self.concurrent_task.inspect(|task| task());
-                    Ok(None)
-                }
-            });
+            CommandError::collect_parallel(
+                self.content_access.registry.jobs(),
+                &first_batch,
+                |request| match request {
+                    Some(request) => resolve_request(request),
+                    None => {
+                        self.concurrent_task.inspect(|task| task());
+                        Ok(None)
+                    }
+                },
+            );
         let mut sources = found?;
         sources.truncate(requests.len());
         let images = sources.iter_mut().zip(requests).filter_map(|(source, request)| {
-            let is_searched = request.filter.attestation_referrers;
+            let is_searched = request.filter.search_attestation_referrers;
             let (source, image_source) = source.as_mut().filter(|(source, _)| is_searched && source.index.is_none())?;
             Some((source, &*image_source))
         });
         let mut images: Vec<(&mut ResolvedSource, &ImageSource<'_>)> = images.collect();
-        attestations::add(self.access, &mut images)?;
+        attestations::add(self.content_access, &mut images)?;
         let fetcher = ChildFetcher {
-            jobs: self.access.registry.jobs(),
+            jobs: self.content_access.registry.jobs(),
             existing: self.existing,
             progress: self.progress,
             platforms: &platforms,
@@ -114,12 +120,12 @@ impl<'r> Resolver<'r> {
         fetcher.fetch_all(&mut sources)?;
         for (source, request) in sources.iter_mut().zip(requests) {
             let Some((source, image_source)) = source else { continue };
-            source.remove_orphans();
+            source.remove_dependents_of_missing();
             let platforms: Vec<String> =
                 source.entries.iter().filter_map(|entry| platform_of(&entry.descriptor)).collect();
             source.platforms.extend(platforms);
             let must_be_sent = Self::must_be_sent(image_source, &source.reference, &self.targets);
-            opaque_descriptors::add_opaque_descriptors(image_source, source, request.filter, must_be_sent)?;
+            opaque_descriptors::order_and_add_opaque_descriptors(image_source, source, request.filter, must_be_sent)?;
             if source.index.is_some() {
                 remove_unselected(request.filter, source);
             }
@@ -127,16 +133,18 @@ impl<'r> Resolver<'r> {
         Ok(sources.into_iter().map(|source| source.map(|(source, _)| source)).collect())
     }
 
-    /// Announces the requests, so that one token and enough connections are ready for them.
-    fn announce_sources(&self, requests: &[SourceRequest<'_>]) {
+    /// Records the requests to come, so that one token and enough connections are ready for them.
+    fn expect_sources(&self, requests: &[SourceRequest<'_>]) {
         let images = requests.iter().filter_map(|request| request.image.as_ref().ok());
         let images: Vec<&Reference> = images.filter_map(Location::reference).collect();
         for image in &images {
-            self.access.registry.announce_access(image.repository(), Access::Pull);
+            self.content_access.registry.expect_access(image.repository(), Access::Pull);
             let same_registry =
                 images.iter().filter(|other| other.repository().domain() == image.repository().domain());
-            let reads = same_registry.count().min(self.access.registry.jobs().get());
-            self.access.registry.announce_parallel_requests(image.repository(), ExpectedConnections::reads(reads));
+            let reads = same_registry.count().min(self.content_access.registry.jobs().get());
+            self.content_access
+                .registry
+                .expect_parallel_requests(image.repository(), ExpectedConnections::reads(reads));
         }
     }
 
@@ -144,8 +152,8 @@ impl<'r> Resolver<'r> {
         &self,
         platforms: &ConfigPlatforms,
         location: &Location,
-    ) -> Result<SourceWithOrigin<'r>, CommandError> {
-        let image_source = ImageSource::open(self.access, location)?;
+    ) -> Result<SourceWithImageSource<'r>, CommandError> {
+        let image_source = ImageSource::open(self.content_access, location)?;
         let unnamed =
             || CommandError::InvalidLocation { typed: location.to_string(), reason: "there is no list".to_owned() };
         let image = &image_source.reference_in(self.targets.first().copied()).ok_or_else(unnamed)?;
@@ -162,7 +170,7 @@ impl<'r> Resolver<'r> {
                         Entry::fetched(image.clone(), image_format, fetched.bytes, Some(platform))
                     }
                 };
-                let order = vec![EntryKey::from_image(image)];
+                let order = vec![EntryKey::from_reference(image)];
                 ResolvedSource { entries: vec![entry], order, ..source(&digest) }
             }
             ImageOrList::List(fetched) => {
@@ -185,7 +193,7 @@ impl<'r> Resolver<'r> {
     }
 
     /// Checks that every selected platform exists, and that every requested source has at least one entry.
-    fn check_platforms(&self, sources: &[ResolvedSource], reused: &[ReusedSource<'_>]) -> Result<(), CommandError> {
+    fn check_selection(&self, sources: &[ResolvedSource], reused: &[ReusedSource<'_>]) -> Result<(), CommandError> {
         let requested = &self.filter.platforms;
         let resolved = sources.iter().flat_map(|source| &source.entries);
         let found: Vec<&Platform> = resolved
@@ -235,7 +243,12 @@ pub(crate) fn fetch_index(
     let must_be_sent = Resolver::must_be_sent(image_source, &name, targets);
     let source = ResolvedSource::new(image_source.location(), &name, &digest);
     let mut source = ResolvedSource { index, source_index: Some(into_source_index(fetched)), ..source };
-    opaque_descriptors::add_opaque_descriptors(image_source, &mut source, &SourceFilter::default(), must_be_sent)?;
+    opaque_descriptors::order_and_add_opaque_descriptors(
+        image_source,
+        &mut source,
+        &SourceFilter::default(),
+        must_be_sent,
+    )?;
     Ok(source)
 }
 

@@ -18,7 +18,7 @@ use crate::reference::Reference;
 /// A child of an index that must be fetched.
 pub(crate) struct SelectedChild {
     /// The number of the source that it belongs to.
-    pub(crate) source: usize,
+    pub(crate) source_number: usize,
     /// Its name: its digest in the index's repository.
     pub(crate) reference: Reference,
     /// The descriptor in the index.
@@ -53,10 +53,10 @@ pub(crate) fn repeated_name(image: &Reference, digest: &Digest, tag: Option<&str
     Reference::parse_canonical(&name).unwrap_or_else(|_| image.repository().at_digest(digest))
 }
 
-/// The children of an index that must be fetched. Those that are known not to match the filter are left out. `number`
-/// is the number of the source that the index is, or is nested in, and `source` its name.
+/// The children of an index that must be fetched. Those that are known not to match the filter are left out.
+/// `source_number` is the number of the source that the index is, or is nested in, and `source` its name.
 pub(super) fn selected_children(
-    number: usize,
+    source_number: usize,
     source: &Reference,
     filter: &SourceFilter,
     index: &Index,
@@ -69,7 +69,7 @@ pub(super) fn selected_children(
         match children.get_mut(position) {
             Some(child) => child.repeated.push(descriptor.clone()),
             None => children.push(SelectedChild {
-                source: number,
+                source_number,
                 reference: source.repository().at_digest(&descriptor.digest),
                 descriptor: descriptor.clone(),
                 repeated: Vec::new(),
@@ -85,7 +85,7 @@ fn needed<'a>(filter: &SourceFilter, index: &'a Index) -> Vec<&'a Descriptor> {
     let is_selected = |descriptor: &Descriptor| {
         // A descriptor without a platform may be an image, or a referrer of one.
         is_index(descriptor)
-            || !has_known_platform(descriptor)
+            || !has_fully_known_platform(descriptor)
             || descriptor.platform.as_ref().is_none_or(|platform| selects_platform(filter, platform))
     };
     let known = || index.manifests.iter().filter(|descriptor| !is_opaque(descriptor));
@@ -139,9 +139,9 @@ pub(crate) fn extend_transitively<T: Ord>(set: &mut BTreeSet<T>, find_dependents
 }
 
 /// Whether a descriptor names a platform.
-fn has_known_platform(descriptor: &Descriptor) -> bool {
+fn has_fully_known_platform(descriptor: &Descriptor) -> bool {
     let is_known = |platform: &Platform| platform.os != "unknown" && platform.architecture != "unknown";
-    descriptor.stated_platform().is_some_and(is_known)
+    descriptor.non_empty_platform().is_some_and(is_known)
 }
 
 /// Whether a descriptor names neither an image nor an index. Without a media type, it may be either.
@@ -151,19 +151,18 @@ pub(crate) fn is_opaque(descriptor: &Descriptor) -> bool {
 
 /// Whether the filter selects `platform`.
 pub(crate) fn selects_platform(filter: &SourceFilter, platform: &Platform) -> bool {
-    filter.platforms.is_empty()
-        || filter.platforms.iter().any(|requested| matches_requested(platform, &requested.parsed))
+    filter.platforms.is_empty() || filter.platforms.iter().any(|requested| matches_partial(platform, &requested.parsed))
 }
 
 /// Whether the filter selects the image of a descriptor. A descriptor without a platform is selected only if the filter
 /// names no platform.
 pub(crate) fn selects_descriptor(filter: &SourceFilter, descriptor: &Descriptor) -> bool {
     let is_selected = |platform: &Platform| selects_platform(filter, platform);
-    filter.platforms.is_empty() || descriptor.stated_platform().is_some_and(is_selected)
+    filter.platforms.is_empty() || descriptor.non_empty_platform().is_some_and(is_selected)
 }
 
 /// Whether `platform` matches `requested`. An empty operating system or architecture matches any.
-pub(crate) fn matches_requested(platform: &Platform, requested: &Platform) -> bool {
+pub(crate) fn matches_partial(platform: &Platform, requested: &Platform) -> bool {
     let or_own = |text: &String, other: &String| if text.is_empty() { other.clone() } else { text.clone() };
     let os = or_own(&requested.os, &platform.os);
     let architecture = or_own(&requested.architecture, &platform.architecture);

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use crate::core::error::CommandError;
 use crate::core::image_filters::{LocationResult, SourceFilter};
 use crate::core::image_source::{ContentAccess, ImageSource};
-use crate::core::missing_child::{MissingChild, NamingList};
+use crate::core::missing_child::{MissingChild, ParentList};
 use crate::core::resolve::fetch;
 use crate::core::resolve::list_order;
 use crate::core::resolve::resolved_source::ResolvedSource;
@@ -48,7 +48,7 @@ pub(crate) struct ListParts {
     /// Descriptors of whole indexes that name neither an image nor an index.
     opaque_descriptors: Vec<OpaqueDescriptor>,
     /// The indexes that the spec names, and those nested in them.
-    nested: Vec<SourceIndex>,
+    source_indexes: Vec<SourceIndex>,
     /// The sources that are in layouts. What comes from them is going to be in the repository of the list.
     in_layouts: BTreeSet<Reference>,
     /// Warnings for the user.
@@ -65,7 +65,7 @@ impl UnresolvedSources {
         sources
     }
 
-    fn add_source(&mut self, entry: &SpecEntry, attestations: AttestationsPolicy, attestation_referrers: bool) {
+    fn add_source(&mut self, entry: &SpecEntry, attestations: AttestationsPolicy, search_attestation_referrers: bool) {
         let requested = requested_platform(entry);
         let position = *self.positions.entry(entry.image.clone()).or_insert(self.images.len());
         if let Some(known) = self.filters.get_mut(position) {
@@ -76,12 +76,12 @@ impl UnresolvedSources {
             if attestations == AttestationsPolicy::Keep {
                 known.attestations = attestations;
             }
-            known.attestation_referrers |= attestation_referrers;
+            known.search_attestation_referrers |= search_attestation_referrers;
             return;
         }
         self.images.push(Ok(entry.image.clone()));
         let platforms = requested.into_iter().collect();
-        self.filters.push(SourceFilter { platforms, attestations, attestation_referrers });
+        self.filters.push(SourceFilter { platforms, attestations, search_attestation_referrers });
     }
 
     /// Resolves all sources in parallel.
@@ -115,8 +115,8 @@ impl ResolvedSources {
     pub(crate) fn missing_children(&self) -> impl Iterator<Item = MissingChild> {
         let errors_of = |source: &ResolvedSource| {
             let list = source.location.clone();
-            let missing = source.missing.clone().into_iter();
-            missing.map(move |child| MissingChild::new(&list, &[child], NamingList::Published))
+            let missing = source.missing_children.clone().into_iter();
+            missing.map(move |child| MissingChild::new(&list, &[child], ParentList::Published))
         };
         self.0.values().flatten().flat_map(errors_of)
     }
@@ -165,14 +165,14 @@ impl ResolvedSources {
             ));
         }
         let indexes = used.iter().filter_map(|source| source.source_index.clone());
-        let nested = indexes.flat_map(|mut index| {
+        let source_indexes = indexes.flat_map(|mut index| {
             let inner = std::mem::take(&mut index.nested);
             std::iter::once(index).chain(inner)
         });
-        let nested = nested.collect();
+        let source_indexes = source_indexes.collect();
         let layouts = self.0.values().flatten().filter(|source| source.location.layout().is_some());
         let in_layouts = layouts.map(|source| source.reference.with_digest(&source.digest)).collect();
-        Ok(ListParts { entries, sole_source, whole_order, opaque_descriptors, nested, in_layouts, warnings })
+        Ok(ListParts { entries, sole_source, whole_order, opaque_descriptors, source_indexes, in_layouts, warnings })
     }
 
     /// Opaque descriptors of the indexes that the spec uses without selecting a platform.
@@ -193,13 +193,14 @@ impl ResolvedSources {
     fn sole_source(&self, spec: &Spec) -> Option<&ResolvedSource> {
         let first = spec.manifests.first()?;
         let is_only_source = spec.manifests.iter().all(|entry| entry.image == first.image);
-        self.get(&first.image).filter(|source| is_only_source && source.index.is_some() && spec.source.is_none())
+        self.get(&first.image)
+            .filter(|source| is_only_source && source.index.is_some() && spec.source_location.is_none())
     }
 }
 
 impl ListParts {
-    /// The draft to publish as `target`. `source` is the index that the spec names as its source.
-    pub(crate) fn draft(&self, spec: &Spec, target: &Reference, source: Option<&ResolvedSource>) -> Draft {
+    /// The draft to publish as `target`. `spec_source` is the index that the spec names as its source.
+    pub(crate) fn draft(&self, spec: &Spec, target: &Reference, spec_source: Option<&ResolvedSource>) -> Draft {
         let mut draft = Draft::new(target.clone());
         if let Some(ResolvedSource { index: Some(index), source_index, .. }) = &self.sole_source {
             draft.annotations.clone_from(&index.annotations);
@@ -218,13 +219,13 @@ impl ListParts {
             if let Some(platform) = config_platforms.and_then(|known| known.get(&entry.reference)) {
                 draft.config_platforms.insert(key.clone(), platform.clone());
             }
-            keys.insert(EntryKey::from_image(&entry.reference), key.clone());
+            keys.insert(EntryKey::from_reference(&entry.reference), key.clone());
             draft.order.push(key.clone());
             draft.insert_with_key(key, self.moved_to_target(entry, target));
         }
         draft.opaque_descriptors.clone_from(&self.opaque_descriptors);
-        if let Some(source) = source {
-            self.apply_source_index(&mut draft, source);
+        if let Some(source) = spec_source {
+            self.apply_spec_source(&mut draft, source);
         }
         if let Some(order) = &self.whole_order {
             draft.order = order.iter().map(|name| keys.get(name).unwrap_or(name).clone()).collect();
@@ -255,11 +256,11 @@ fn in_repository_of(reference: &Reference, target: &Reference) -> Reference {
 impl ListParts {
     /// Lets a draft take over the index that its spec names: the spec describes the images, and the index supplies
     /// what a spec cannot express.
-    fn apply_source_index(&self, draft: &mut Draft, source: &ResolvedSource) {
+    fn apply_spec_source(&self, draft: &mut Draft, source: &ResolvedSource) {
         let Some(ResolvedSource { index: Some(index), source_index: Some(source_index), .. }) = Some(source) else {
             return;
         };
-        draft.source = Some(SourceIndex { nested: self.nested.clone(), ..source_index.clone() });
+        draft.source = Some(SourceIndex { nested: self.source_indexes.clone(), ..source_index.clone() });
         draft.subject.clone_from(&index.subject);
         let mut descriptors: BTreeMap<&Digest, VecDeque<&Descriptor>> = BTreeMap::new();
         for descriptor in &index.manifests {
@@ -272,30 +273,16 @@ impl ListParts {
             let (key, mut entry) = (position_key(position), self.moved_to_target(entry, &draft.reference));
             entry.descriptor.urls.clone_from(&listed.urls);
             entry.descriptor.data.clone_from(&listed.data);
-            if let Some(platform) = entry.descriptor.platform.as_ref().filter(|_| !listed.has_platform()) {
+            if let Some(platform) = entry.descriptor.platform.as_ref().filter(|_| !listed.has_non_empty_platform()) {
                 platforms.insert(key.clone(), platform.clone());
             }
             draft.insert_with_key(key, entry);
         }
         draft.config_platforms.extend(platforms);
-        // An opaque descriptor keeps its position before its successor.
-        let position_of = |digest: &Digest| index.manifests.iter().position(|descriptor| descriptor.digest == *digest);
-        let mut order = Vec::new();
-        let mut unplaced: VecDeque<(usize, &OpaqueDescriptor)> = source
-            .opaque_descriptors
-            .iter()
-            .filter_map(|opaque| Some((position_of(&opaque.descriptor.digest)?, opaque)))
-            .collect();
-        for (number, entry) in self.entries.iter().enumerate() {
-            let position = position_of(&entry.descriptor.digest);
-            while let Some((_, opaque)) = unplaced.front().filter(|(at, _)| position.is_some_and(|next| *at < next)) {
-                order.push(opaque.key());
-                unplaced.pop_front();
-            }
-            order.push(position_key(number));
-        }
+        let entries = self.entries.iter().enumerate();
+        let entries = entries.map(|(number, entry)| (position_key(number), &entry.descriptor.digest));
+        draft.order = list_order::with_opaque_descriptors(entries, &index.manifests, &source.opaque_descriptors);
         draft.opaque_descriptors.clone_from(&source.opaque_descriptors);
-        draft.order = order;
     }
 }
 
@@ -304,13 +291,13 @@ impl ListParts {
 ///
 /// # Errors
 /// Errors of the registry or the layout, and content that is no index.
-pub(crate) fn named_source_index(
-    access: ContentAccess<'_>,
+pub(crate) fn fetch_spec_source(
+    content_access: ContentAccess<'_>,
     spec: &Spec,
     targets: &[&Repository],
 ) -> Result<Option<ResolvedSource>, CommandError> {
-    let Some(name) = &spec.source else { return Ok(None) };
-    let found = ImageSource::open(access, name).map_err(CommandError::from);
+    let Some(name) = &spec.source_location else { return Ok(None) };
+    let found = ImageSource::open(content_access, name).map_err(CommandError::from);
     match found.and_then(|image_source| resolver::fetch_index(&image_source, targets)) {
         Err(error) if fetch::is_missing(&error) => Ok(None),
         found => found.map(Some),
@@ -319,7 +306,7 @@ pub(crate) fn named_source_index(
 
 /// The key of an entry by its position in the list.
 fn position_key(position: usize) -> EntryKey {
-    EntryKey::not_of_an_image(format!("{position:08}"))
+    EntryKey::from_text(format!("{position:08}"))
 }
 
 /// Merges entries of one image for one platform.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::core::error::CommandError;
 use crate::core::image_filters::PlatformFilter;
 use crate::core::resolve::resolved_source::ResolvedSource;
-use crate::core::resolve::selection::{self, matches_requested};
+use crate::core::resolve::selection::{self, matches_partial};
 use crate::digest::Digest;
 use crate::model::Entry;
 use crate::model::descriptor::Descriptor;
@@ -46,10 +46,10 @@ pub(super) fn select_entries(
     // A missing image without a platform may have been for this one.
     let may_be_missing = |requested: &PlatformFilter| {
         source
-            .missing
+            .missing_children
             .iter()
-            .map(Descriptor::stated_platform)
-            .any(|platform| platform.is_none_or(|platform| matches_requested(platform, &requested.parsed)))
+            .map(Descriptor::non_empty_platform)
+            .any(|platform| platform.is_none_or(|platform| matches_partial(platform, &requested.parsed)))
     };
     if let (true, Some(requested)) = (selected.is_empty(), &requested)
         && !may_be_missing(requested)
@@ -89,7 +89,7 @@ fn selected_images<'a>(
     let named = |source_entry: &'a Entry| (&source_entry.reference, &source_entry.descriptor.digest);
     let images_for = |platform: &Platform| -> BTreeMap<&'a Reference, &'a Digest> {
         let matches = |source_entry: &&Entry| {
-            source_entry.descriptor.platform.as_ref().is_some_and(|image| matches_requested(image, platform))
+            source_entry.descriptor.platform.as_ref().is_some_and(|image| matches_partial(image, platform))
         };
         images.clone().filter(matches).map(named).collect()
     };
@@ -119,7 +119,7 @@ fn described(image_entry: &Entry, entry: &SpecEntry) -> Entry {
 /// Overrides a platform field by field. A variant belongs to an architecture, a version and features to an operating
 /// system: if the spec names another one, the image's own are dropped.
 fn overridden(image: Platform, spec: Platform, explicitly_empty: EmptyFields) -> Platform {
-    let (normal_own, normal_given) = (image.normalized(), spec.normalized());
+    let (normal_own, normal_given) = (image.normalized_for_comparison(), spec.normalized_for_comparison());
     let same_architecture = spec.architecture.is_empty() || normal_own.architecture == normal_given.architecture;
     let same_os = spec.os.is_empty() || normal_own.os == normal_given.os;
     let text = |spec: String, image: String| if spec.is_empty() { image } else { spec };

@@ -39,7 +39,7 @@ pub(crate) fn with_unique_entry_names(draft: &Draft) -> Draft {
                 number => selection::repeated_name(&by_digest, digest, draft.reference.tag(), number),
             };
         }
-        let name = EntryKey::from_image(&named.reference);
+        let name = EntryKey::from_reference(&named.reference);
         if let Some(platform) = draft.config_platforms.get(key) {
             stored.config_platforms.insert(name.clone(), platform.clone());
         }
@@ -49,7 +49,7 @@ pub(crate) fn with_unique_entry_names(draft: &Draft) -> Draft {
     // A draft of plain images has docker's order.
     if stored.source.is_some()
         || !stored.opaque_descriptors.is_empty()
-        || stored.entries().any(|entry| entry.source.is_some())
+        || stored.entries_in_key_order().any(|entry| entry.source.is_some())
     {
         stored.order = order;
     }

@@ -9,8 +9,8 @@ use crate::core::push::plan::PushPlan;
 use crate::core::push::read_lag::{LagRetry, ReferencedContent};
 use crate::core::referrers::ReferrerCollector;
 use crate::core::shared_draft_error::SharedDraftError;
-use crate::drafts::registry::draft::images_with_entries;
-use crate::drafts::registry::{RegistryDrafts, SharedEntry, SharedEntryKey, SharedStoreError, StoredEntry};
+use crate::drafts::registry::draft::images_of_draft;
+use crate::drafts::registry::{SharedDraftStore, SharedEntry, SharedEntryKey, SharedStoreError, StoredEntry};
 use crate::model::index::ListFormat;
 use crate::model::{Draft, Entry};
 
@@ -27,14 +27,14 @@ pub(crate) struct NewEntry {
 /// # Errors
 /// An image without a platform, or two of one platform; more than one image for an `explicit_key`.
 pub(crate) fn make_entries(
-    drafts: &RegistryDrafts<'_>,
+    drafts: &SharedDraftStore<'_>,
     draft: &Draft,
     explicit_key: Option<&SharedEntryKey>,
     left_out: &mut Vec<String>,
 ) -> Result<Vec<NewEntry>, CommandError> {
-    let images: Vec<&Entry> = images_with_entries(draft).collect();
+    let images: Vec<&Entry> = images_of_draft(draft).collect();
     if explicit_key.is_some() && images.len() > 1 {
-        return Err(SharedDraftError::ManyImages(images.len()).into());
+        return Err(SharedDraftError::KeyForManyImages(images.len()).into());
     }
     let is_left_out =
         |entry: &&Entry| !entry.is_attestation() && !images.iter().any(|image| image.reference == entry.reference);
@@ -53,20 +53,21 @@ pub(crate) fn make_entries(
 ///
 /// # Errors
 /// Errors of registries. Entries that were stored before a failure remain.
-pub(crate) fn store(
+pub(crate) fn copy_and_store(
     context: PushContext<'_>,
-    drafts: &RegistryDrafts<'_>,
+    drafts: &SharedDraftStore<'_>,
     draft: &Draft,
     entries: &[NewEntry],
     options: &PushOptions,
 ) -> Result<(Vec<StoredEntry>, Warnings), CommandError> {
     let repository = draft.reference.repository();
-    context.registry.announce_access(repository, Access::PullPush);
+    context.registry.expect_access(repository, Access::PullPush);
     let mut plan = PushPlan::new(draft, ListFormat::Oci, &[], context.layouts)?;
     let mut warnings = Vec::new();
     if !plan.manifests.is_empty() {
         let targets = vec![repository];
-        let collector = ReferrerCollector::new(context.access(), &options.referrers, draft, &plan.list.digest, targets);
+        let collector =
+            ReferrerCollector::new(context.content_access(), &options.referrers, draft, &plan.list.digest, targets);
         let referrers = collector.collect()?;
         plan.add_referrers(&referrers)?;
         warnings = execute::copy_children(context, &plan)?.warnings;

@@ -23,7 +23,7 @@ impl AllowedEntries {
     ///
     /// # Errors
     /// [`SharedDraftError::AllowedFile`] for a line or an object without a digest, and a file without lines.
-    pub(crate) fn read(file: &str, text: &str) -> Result<AllowedEntries, CommandError> {
+    pub(crate) fn parse(file: &str, text: &str) -> Result<AllowedEntries, CommandError> {
         let mut digests = BTreeSet::new();
         let invalid = |reason: String| SharedDraftError::AllowedFile { file: file.to_owned(), reason };
         if text.trim_start().starts_with('{') {

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::core::error::CommandError;
 use crate::core::image_filters::PlatformFilter;
 use crate::core::image_source::ImageSource;
-use crate::core::requirements;
+use crate::core::platform_match;
 use crate::core::resolve::fetch::{self, ImageOrList};
 use crate::core::shared_drafts::collect::SharedDraftContext;
 use crate::digest::Digest;
-use crate::drafts::registry::{Deletion, FoundEntry, PipelineRun, RegistryDrafts};
+use crate::drafts::registry::{Deletion, FoundEntry, PipelineRun, SharedDraftStore};
 use crate::model::descriptor::Descriptor;
 use crate::model::index::Index;
 use crate::platform::Platform;
@@ -40,7 +40,7 @@ pub(crate) fn delete(
     run: &PipelineRun,
     entries: &[FoundEntry],
 ) -> CleanUpResult {
-    let drafts = RegistryDrafts::new(context.registry, repository, run);
+    let drafts = SharedDraftStore::new(context.registry, repository, run);
     let mut result = CleanUpResult::default();
     let mut undeleted: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for found in entries {
@@ -64,19 +64,19 @@ pub(crate) fn delete(
 ///
 /// # Errors
 /// Errors of the registry. A missing list is no error.
-pub(crate) fn check_served_by_list(
+pub(crate) fn fetch_is_published_by_tag(
     context: SharedDraftContext<'_>,
     repository: &Repository,
     entries: &[FoundEntry],
 ) -> Result<BTreeMap<String, bool>, CommandError> {
-    let lists: BTreeSet<&str> = entries.iter().map(|found| found.entry.name.list.as_str()).collect();
+    let lists: BTreeSet<&str> = entries.iter().map(|found| found.entry.name.list_tag.as_str()).collect();
     let lists: Vec<&str> = lists.into_iter().collect();
     let descriptors = CommandError::collect_parallel(context.registry.jobs(), &lists, |list| {
         fetch_descriptors(context, repository, list)
     })?;
     let descriptors: BTreeMap<&str, Vec<Descriptor>> = lists.iter().copied().zip(descriptors).collect();
     let is_served = |found: &FoundEntry| {
-        let descriptors = descriptors.get(found.entry.name.list.as_str());
+        let descriptors = descriptors.get(found.entry.name.list_tag.as_str());
         found
             .entry
             .descriptors()
@@ -88,9 +88,9 @@ pub(crate) fn check_served_by_list(
 fn fetch_descriptors(
     context: SharedDraftContext<'_>,
     repository: &Repository,
-    list: &str,
+    list_tag: &str,
 ) -> Result<Vec<Descriptor>, CommandError> {
-    let Ok(reference) = repository.at_tag(list) else { return Ok(Vec::new()) };
+    let Ok(reference) = repository.at_tag(list_tag) else { return Ok(Vec::new()) };
     match fetch::manifest(&ImageSource::in_registry(context.registry, &reference)) {
         Ok(ImageOrList::List(fetched)) => Ok(fetched.decode_index(&reference)?.manifests),
         Ok(ImageOrList::Image(..)) | Err(CommandError::NoSuchManifest { .. } | CommandError::NotAManifest { .. }) => {
@@ -110,7 +110,7 @@ pub(crate) fn fetch_possibly_published_digest(
     let fetched = fetch::manifest(&ImageSource::in_registry(context.registry, list)).ok()?;
     let ImageOrList::List(fetched) = fetched else { return None };
     let descriptors = Index::decode(&fetched.bytes).ok()?.manifests;
-    let platforms: Vec<&Platform> = descriptors.iter().filter_map(requirements::known_platform).collect();
+    let platforms: Vec<&Platform> = descriptors.iter().filter_map(platform_match::known_platform).collect();
     let has = |required: &PlatformFilter| platforms.iter().any(|platform| platform.matches(&required.parsed));
     require.iter().all(has).then_some(fetched.digest)
 }

@@ -11,8 +11,8 @@ use crate::core::shared_draft_error::SharedDraftError;
 use crate::core::shared_drafts::allowed_entries::AllowedEntries;
 use crate::digest::Digest;
 use crate::drafts::registry::{
-    EntryLookup, EntryName, ExpectedEntryName, FoundEntry, PipelineRun, RegistryDrafts, RejectedEntry, SharedEntryKey,
-    TagParts,
+    EntryLookup, EntryName, ExpectedEntryName, FoundEntry, PipelineRun, RejectedEntry, SharedDraftStore,
+    SharedEntryKey, TagParts,
 };
 use crate::net::Clock;
 use crate::reference::Reference;
@@ -22,7 +22,7 @@ use crate::sanitize;
 const FIRST_WAIT: Duration = Duration::from_secs(2);
 
 /// The longest wait between two rounds.
-const LONGEST_WAIT: Duration = Duration::from_secs(20);
+const POLL_PAUSE_MAX: Duration = Duration::from_secs(20);
 
 /// The random part of a wait, as a fraction of it.
 const WAIT_JITTER: f64 = 0.25;
@@ -54,8 +54,8 @@ pub(crate) struct CollectOptions<'a> {
     pub(crate) run: &'a PipelineRun,
     pub(crate) require: &'a [PlatformFilter],
     /// Whether only entries of this attempt, or a later one, count.
-    pub(crate) is_fresh: bool,
-    pub(crate) only_from: Option<&'a AllowedEntries>,
+    pub(crate) since_this_attempt: bool,
+    pub(crate) allowed_entries: Option<&'a AllowedEntries>,
     /// The entries that this job has stored. It must see them before it decides what is missing.
     pub(crate) job_entries: Vec<JobEntry>,
     /// The maximum wait for missing entries.
@@ -84,12 +84,12 @@ pub(crate) struct SharedDraftContext<'a> {
 ///
 /// # Errors
 /// [`SharedDraftError::NotAllowed`] for an entry that is not allowed, and errors of the registry.
-pub(crate) fn collect(
+pub(crate) fn wait_and_collect(
     context: SharedDraftContext<'_>,
     options: &CollectOptions<'_>,
 ) -> Result<CollectedEntries, CommandError> {
-    if options.is_fresh && options.run.attempt.is_none() {
-        return Err(SharedDraftError::NoAttempt.into());
+    if options.since_this_attempt && options.run.attempt.is_none() {
+        return Err(SharedDraftError::NoRunAttempt.into());
     }
     EntryCollector::new(context, options).poll_until_complete()
 }
@@ -97,8 +97,8 @@ pub(crate) fn collect(
 /// Fetches the entries in `before` again by their tags. `None` if no digest has changed, or if one was deleted.
 ///
 /// # Errors
-/// As [`collect`].
-pub(crate) fn refetch_if_changed(
+/// As [`wait_and_collect`].
+pub(crate) fn refetch_and_compare(
     context: SharedDraftContext<'_>,
     options: &CollectOptions<'_>,
     before: &[FoundEntry],
@@ -117,28 +117,28 @@ pub(crate) fn refetch_if_changed(
 struct EntryCollector<'a> {
     context: SharedDraftContext<'a>,
     options: &'a CollectOptions<'a>,
-    drafts: RegistryDrafts<'a>,
+    drafts: SharedDraftStore<'a>,
     /// The list's tag.
-    list: &'a str,
+    list_tag: &'a str,
     found: BTreeMap<String, FoundEntry>,
     /// The entries that this job has stored, as far as the registry serves them.
-    job_entries: BTreeMap<String, FoundEntry>,
+    served_job_entries: BTreeMap<String, FoundEntry>,
     /// The digests of tags that are not used, so that each is fetched and reported once.
     rejected: BTreeMap<String, Digest>,
 }
 
 impl<'a> EntryCollector<'a> {
     fn new(context: SharedDraftContext<'a>, options: &'a CollectOptions<'a>) -> EntryCollector<'a> {
-        let drafts = RegistryDrafts::new(context.registry, options.list.repository(), options.run);
-        let list = options.list.tag().unwrap_or_default();
-        let (found, job_entries, rejected) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        EntryCollector { context, options, drafts, list, found, job_entries, rejected }
+        let drafts = SharedDraftStore::new(context.registry, options.list.repository(), options.run);
+        let list_tag = options.list.tag().unwrap_or_default();
+        let (found, served_job_entries, rejected) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        EntryCollector { context, options, drafts, list_tag, found, served_job_entries, rejected }
     }
 
     fn poll_until_complete(&mut self) -> Result<CollectedEntries, CommandError> {
         let start = self.context.clock.now();
-        let mut sees_job_entries = self.fetch_job_entries()?;
-        self.fetch_known_names()?;
+        let mut sees_job_entries = self.try_fetch_job_entries()?;
+        self.poll_first()?;
         let (mut pause, mut last_note) = (FIRST_WAIT, start);
         while !(sees_job_entries && self.job_tags_are_current() && self.is_complete()) {
             let now = self.context.clock.now();
@@ -149,12 +149,12 @@ impl<'a> EntryCollector<'a> {
             self.note_waiting(&mut last_note, start, now, remaining);
             let jitter = 1.0 + WAIT_JITTER * (2.0 * self.context.clock.random_fraction() - 1.0);
             self.context.clock.sleep(pause.mul_f64(jitter).min(remaining));
-            pause = pause.mul_f64(1.5).min(LONGEST_WAIT);
-            sees_job_entries = sees_job_entries || self.fetch_job_entries()?;
+            pause = pause.mul_f64(1.5).min(POLL_PAUSE_MAX);
+            sees_job_entries = sees_job_entries || self.try_fetch_job_entries()?;
             self.poll_once()?;
         }
         if !self.is_complete() && !self.options.require.is_empty() {
-            self.list_tags_after_timeout()?;
+            self.search_after_timeout()?;
         }
         let unseen = self.options.job_entries.iter().filter(|_| !sees_job_entries).map(JobEntry::shown);
         let missing = self.missing().map(|required| required.text.clone()).chain(unseen).collect();
@@ -164,7 +164,7 @@ impl<'a> EntryCollector<'a> {
     /// Whether the tags of this job's entries serve them, or a later attempt. An older entry may be a delayed read. A
     /// tag that another job has overwritten never becomes current.
     fn job_tags_are_current(&self) -> bool {
-        self.job_entries.iter().all(|(tag, job_entry)| self.is_current(tag, job_entry))
+        self.served_job_entries.iter().all(|(tag, job_entry)| self.is_current(tag, job_entry))
     }
 
     fn is_current(&self, tag: &str, job_entry: &FoundEntry) -> bool {
@@ -174,9 +174,9 @@ impl<'a> EntryCollector<'a> {
     }
 
     /// Whether the registry serves the entries of this job by their digests.
-    fn fetch_job_entries(&mut self) -> Result<bool, CommandError> {
+    fn try_fetch_job_entries(&mut self) -> Result<bool, CommandError> {
         for job_entry in &self.options.job_entries {
-            match self.drafts.lookup_by_digest(&job_entry.digest, self.list, job_entry.name.as_ref())? {
+            match self.drafts.lookup_by_digest(&job_entry.digest, self.list_tag, job_entry.name.as_ref())? {
                 EntryLookup::Absent => return Ok(false),
                 EntryLookup::Found(found) => {
                     self.check_allowed(&found)?;
@@ -186,7 +186,7 @@ impl<'a> EntryCollector<'a> {
                         return Err(SharedDraftError::NotRequired { key: key.to_string() }.into());
                     }
                     self.found.insert(found.tag.clone(), (*found).clone());
-                    self.job_entries.insert(found.tag.clone(), *found);
+                    self.served_job_entries.insert(found.tag.clone(), *found);
                 }
                 EntryLookup::Rejected(RejectedEntry { digest, error, .. }) => {
                     let (digest, list) = (digest.to_string(), self.options.list.to_string());
@@ -198,16 +198,16 @@ impl<'a> EntryCollector<'a> {
     }
 
     /// The first round: fetches all known names, and lists tags once if some names are not known.
-    fn fetch_known_names(&mut self) -> Result<(), CommandError> {
+    fn poll_first(&mut self) -> Result<(), CommandError> {
         if self.options.require.is_empty() {
-            let tags = self.tags_of_run()?;
+            let tags = self.list_tags_of_run()?;
             return self.fetch(tags.into_iter().map(|tag| (tag, None)).collect());
         }
-        let job_names = self.job_entries.values().map(|found| found.entry.name.clone());
+        let job_names = self.served_job_entries.values().map(|found| found.entry.name.clone());
         let names: BTreeSet<EntryName> = self.derived_names().into_iter().chain(job_names).collect();
         self.fetch(names.into_iter().map(|name| (name.tag(), Some(name))).collect())?;
         if self.needs_listing() {
-            self.fetch_for_missing_platforms(self.tags_of_run()?)?;
+            self.fetch_for_missing_platforms(self.list_tags_of_run()?)?;
         }
         Ok(())
     }
@@ -216,7 +216,7 @@ impl<'a> EntryCollector<'a> {
     fn poll_once(&mut self) -> Result<(), CommandError> {
         let before: BTreeSet<String> = self.found.keys().cloned().collect();
         let names = self.derived_names().into_iter().map(|name| (name.tag(), name));
-        let outdated = self.job_entries.iter().filter(|(tag, job_entry)| !self.is_current(tag, job_entry));
+        let outdated = self.served_job_entries.iter().filter(|(tag, job_entry)| !self.is_current(tag, job_entry));
         let outdated = outdated.map(|(tag, job_entry)| (tag.clone(), job_entry.entry.name.clone()));
         let names = names.filter(|(tag, _)| !self.found.contains_key(tag)).chain(outdated);
         let names: Vec<(String, EntryName)> = names.collect();
@@ -229,7 +229,7 @@ impl<'a> EntryCollector<'a> {
         let new_names = names.into_iter().zip(digests).filter(|((tag, _), digest)| is_new(tag, digest));
         self.fetch(new_names.map(|((tag, name), _)| (tag, Some(name))).collect())?;
         if self.needs_listing() && !self.is_complete() {
-            self.fetch_for_missing_platforms(self.tags_of_run()?)?;
+            self.fetch_for_missing_platforms(self.list_tags_of_run()?)?;
         }
         let note = self.context.note;
         let new_entries = self.found.iter().filter(|(tag, _)| !before.contains(*tag));
@@ -239,10 +239,10 @@ impl<'a> EntryCollector<'a> {
 
     /// After the timeout, lists all tags once: finds entries whose tags cannot be computed, and reports other runs that
     /// have the missing platforms. A registry that does not list tags changes nothing.
-    fn list_tags_after_timeout(&mut self) -> Result<(), CommandError> {
+    fn search_after_timeout(&mut self) -> Result<(), CommandError> {
         let Ok(tags) = self.drafts.tags() else { return Ok(()) };
         let of_list: Vec<&(String, TagParts)> =
-            tags.iter().filter(|(_, parts)| parts.belongs_to_list(self.list)).collect();
+            tags.iter().filter(|(_, parts)| parts.belongs_to_list(self.list_tag)).collect();
         let run = self.options.run.id.as_deref();
         let (of_run, others): (Vec<_>, Vec<_>) = of_list.into_iter().partition(|(_, parts)| parts.belongs_to_run(run));
         self.fetch_for_missing_platforms(of_run.iter().map(|(tag, _)| tag.clone()).collect())?;
@@ -263,10 +263,10 @@ impl<'a> EntryCollector<'a> {
     }
 
     /// The tags of this list and run. One listing.
-    fn tags_of_run(&self) -> Result<Vec<String>, CommandError> {
+    fn list_tags_of_run(&self) -> Result<Vec<String>, CommandError> {
         let run = self.options.run.id.as_deref();
         let tags = self.drafts.tags()?.into_iter();
-        let of_run = tags.filter(|(_, parts)| parts.belongs_to_list(self.list) && parts.belongs_to_run(run));
+        let of_run = tags.filter(|(_, parts)| parts.belongs_to_list(self.list_tag) && parts.belongs_to_run(run));
         Ok(of_run.map(|(tag, _)| tag).collect())
     }
 
@@ -274,7 +274,7 @@ impl<'a> EntryCollector<'a> {
     /// computed.
     fn fetch_for_missing_platforms(&mut self, tags: Vec<String>) -> Result<(), CommandError> {
         let known: BTreeSet<String> = self.found.keys().chain(self.rejected.keys()).cloned().collect();
-        let is_underivable = |required: &&PlatformFilter| !SharedEntryKey::is_derivable(&required.parsed);
+        let is_underivable = |required: &&PlatformFilter| !SharedEntryKey::has_single_key(&required.parsed);
         let underivable = self.options.require.iter().filter(is_underivable);
         let unsatisfied: Vec<PlatformFilter> = self.missing().chain(underivable).cloned().collect();
         let tags: Vec<String> = tags.into_iter().filter(|tag| !known.contains(tag)).collect();
@@ -288,7 +288,7 @@ impl<'a> EntryCollector<'a> {
     fn fetch(&mut self, tags: Vec<(String, Option<EntryName>)>) -> Result<(), CommandError> {
         let looked_up = self
             .drafts
-            .lookup_all(&tags, self.list)
+            .lookup_all(&tags, self.list_tag)
             .map_err(|errors| CommandError::combine(errors.into_iter().map(CommandError::from).collect()))?;
         for lookup in looked_up {
             match lookup {
@@ -318,11 +318,11 @@ impl<'a> EntryCollector<'a> {
     }
 
     fn is_stale(&self, found: &FoundEntry) -> bool {
-        self.options.is_fresh && found.entry.attempt < self.options.run.attempt
+        self.options.since_this_attempt && found.entry.attempt < self.options.run.attempt
     }
 
     fn check_allowed(&self, found: &FoundEntry) -> Result<(), CommandError> {
-        match self.options.only_from {
+        match self.options.allowed_entries {
             Some(allowed) if !allowed.digests.contains(&found.digest) => Err(SharedDraftError::NotAllowed {
                 tag: format!("{}:{}", self.options.list.repository(), found.tag),
                 digest: found.digest.to_string(),
@@ -335,8 +335,8 @@ impl<'a> EntryCollector<'a> {
 
     /// The names of the entries of the required platforms whose tags can be computed.
     fn derived_names(&self) -> BTreeSet<EntryName> {
-        let derivable = self.options.require.iter().filter(|required| SharedEntryKey::is_derivable(&required.parsed));
-        let name = |key| EntryName { list: self.list.to_owned(), run: self.options.run.id.clone(), key };
+        let derivable = self.options.require.iter().filter(|required| SharedEntryKey::has_single_key(&required.parsed));
+        let name = |key| EntryName { list_tag: self.list_tag.to_owned(), run: self.options.run.id.clone(), key };
         derivable.filter_map(|required| SharedEntryKey::from_platform(&required.parsed)).map(name).collect()
     }
 
@@ -344,7 +344,7 @@ impl<'a> EntryCollector<'a> {
     /// job has stored an entry under a key of the user.
     fn needs_listing(&self) -> bool {
         let has_user_key = |entry: &JobEntry| entry.name.as_ref().is_some_and(|name| !name.key.is_platform());
-        self.options.require.iter().any(|required| !SharedEntryKey::is_derivable(&required.parsed))
+        self.options.require.iter().any(|required| !SharedEntryKey::has_single_key(&required.parsed))
             || self.options.job_entries.iter().any(has_user_key)
     }
 

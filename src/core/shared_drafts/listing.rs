@@ -3,7 +3,7 @@
 use crate::core::error::CommandError;
 use crate::core::shared_drafts::collect::SharedDraftContext;
 use crate::drafts::registry::{
-    EntryLookup, ExpectedEntryName, FoundEntry, PipelineRun, RegistryDrafts, RejectedEntry, TagParts,
+    EntryLookup, ExpectedEntryName, FoundEntry, PipelineRun, RejectedEntry, SharedDraftStore, TagParts,
 };
 use crate::reference::Repository;
 
@@ -18,11 +18,11 @@ pub(crate) type ListedEntryResult = Result<FoundEntry, (RejectedEntry, TagParts)
 pub(crate) fn list_entries(
     context: SharedDraftContext<'_>,
     repository: &Repository,
-    list: Option<&str>,
+    list_tag: Option<&str>,
 ) -> Result<Vec<ListedEntryResult>, CommandError> {
     let run = PipelineRun::default();
-    let drafts = RegistryDrafts::new(context.registry, repository, &run);
-    let tags = drafts.tags()?.into_iter().filter(|(_, parts)| list.is_none_or(|list| parts.belongs_to_list(list)));
+    let drafts = SharedDraftStore::new(context.registry, repository, &run);
+    let tags = drafts.tags()?.into_iter().filter(|(_, parts)| list_tag.is_none_or(|list| parts.belongs_to_list(list)));
     let tags: Vec<(String, TagParts)> = tags.collect();
     let found = CommandError::collect_parallel(context.registry.jobs(), &tags, |(tag, _)| {
         drafts.lookup(tag, ExpectedEntryName::Any).map_err(CommandError::from)

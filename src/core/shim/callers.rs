@@ -47,7 +47,7 @@ pub(super) fn callers(host: &ShimHost, shim: Option<&Path>) -> Vec<Caller> {
         Err(file) => Caller { name: "sudo", path: None, shim_use: ShimUse::Unknown(file) },
     });
     callers.push(known("crontab jobs", split_path(CRONTAB_PATH)));
-    let crontab = fs::read_to_string(host.root.join("etc/crontab")).ok();
+    let crontab = fs::read_to_string(host.root_dir.join("etc/crontab")).ok();
     let system = crontab.as_deref().and_then(|text| text.lines().rev().find_map(|line| line.strip_prefix("PATH=")));
     callers.push(known("/etc/crontab jobs", split_path(system.unwrap_or(CRONTAB_PATH))));
     callers.push(known("systemd services", split_path(SYSTEMD_PATH)));
@@ -63,11 +63,11 @@ fn split_path(path: &str) -> Vec<PathBuf> {
 /// # Errors
 /// The file that cannot be read.
 fn sudo(host: &ShimHost) -> Result<Vec<PathBuf>, PathBuf> {
-    let main = host.root.join("etc/sudoers");
+    let main = host.root_dir.join("etc/sudoers");
     if !main.exists() {
         return Ok(host.path.clone());
     }
-    let directory = host.root.join("etc/sudoers.d");
+    let directory = host.root_dir.join("etc/sudoers.d");
     let mut files = vec![main];
     if directory.exists() {
         let listed = fs::read_dir(&directory).map_err(|_| directory)?;
@@ -107,21 +107,22 @@ fn shim_use(path: &[PathBuf], shim: Option<&Path>) -> ShimUse {
 ///
 /// # Errors
 /// No docker follows; with the docker that precedes it, if there is one.
-pub fn next_docker(path: &[PathBuf], called: &Path) -> Result<PathBuf, Option<PathBuf>> {
+pub fn next_docker_or_preceding(path: &[PathBuf], called: &Path) -> Result<PathBuf, Option<PathBuf>> {
     let files: Vec<PathBuf> = path.iter().map(|dir| dir.join(DOCKER)).filter(|file| is_program(file)).collect();
     let exact = files.iter().position(|file| file == called);
-    let from = exact.or_else(|| files.iter().position(|file| is_ours(file) && is_same(file, called)));
-    let mut others = files.iter().enumerate().filter(|(_, file)| !is_ours(file));
+    let from = exact.or_else(|| files.iter().position(|file| leads_to_shim(file) && is_same(file, called)));
+    let mut others = files.iter().enumerate().filter(|(_, file)| !leads_to_shim(file));
     let next = others.clone().find(|(at, _)| from.is_none_or(|from| *at > from));
     next.map(|(_, file)| file.clone()).ok_or_else(|| others.next().map(|(_, file)| file.clone()))
 }
 
-/// Whether two paths are the same file. A link to a shim is a shim, too.
-fn is_ours(file: &Path) -> bool {
+/// Whether a file is a shim, or a link that leads to one.
+fn leads_to_shim(file: &Path) -> bool {
     is_shim(file)
         || file.canonicalize().is_ok_and(|target| target.file_name().is_some_and(|name| name == super::PROGRAM))
 }
 
+/// Whether two paths are the same file.
 fn is_same(first: &Path, other: &Path) -> bool {
     matches!((first.canonicalize(), other.canonicalize()), (Ok(first), Ok(other)) if first == other)
 }

@@ -5,6 +5,8 @@
 //! variables with unusual names (`discovery.type`), so `docker run -e discovery.type` would silently lose its value. A
 //! link needs no shell and follows updates of the program. If the program is removed, the search of the PATH skips the
 //! broken link and finds docker.
+//!
+//! Here the link is installed, removed and looked for. `cli/plugin/run_as_shim.rs` is the program under that name.
 
 mod callers;
 
@@ -13,7 +15,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process;
 
-pub use callers::{Caller, ShimUse, next_docker};
+pub use callers::{Caller, ShimUse, next_docker_or_preceding};
 
 use crate::failure_kind::FailureKind;
 use crate::io_message::io_message;
@@ -58,7 +60,7 @@ pub enum ShimError {
 
 impl ShimError {
     /// Its kind, and the file or directory that it is about.
-    pub(crate) fn describe(&self) -> (FailureKind, Option<&Path>) {
+    pub(crate) fn kind_and_path(&self) -> (FailureKind, Option<&Path>) {
         match self {
             ShimError::Foreign { path, .. } => (FailureKind::Conflict, Some(path)),
             ShimError::Absent(dir) => (FailureKind::Missing, Some(dir)),
@@ -78,7 +80,7 @@ pub struct ShimHost {
     /// Whether the user is root.
     pub is_root: bool,
     /// The directory that system files are read below: `/`.
-    pub root: PathBuf,
+    pub root_dir: PathBuf,
 }
 
 /// A shim, and what calls of `docker` on this machine run.
@@ -94,7 +96,7 @@ pub struct ShimStatus {
 
 impl ShimStatus {
     /// Whether a call of `docker` from the shell of this command runs the shim.
-    pub fn is_used(&self) -> bool {
+    pub fn is_used_by_shell(&self) -> bool {
         self.callers.first().is_some_and(|caller| caller.shim_use == ShimUse::Used)
     }
 }
@@ -116,7 +118,7 @@ impl ShimHost {
     ///
     /// # Errors
     /// As [`ShimHost::default_dir`].
-    pub fn install_dir(&self) -> Result<PathBuf, ShimError> {
+    pub fn default_or_free_dir(&self) -> Result<PathBuf, ShimError> {
         let dir = self.default_dir()?;
         let file = dir.join(DOCKER);
         let is_taken = file.symlink_metadata().is_ok() && !is_shim(&file);
@@ -124,7 +126,7 @@ impl ShimHost {
     }
 
     /// The first shim on the PATH.
-    fn first_on_path(&self) -> Option<PathBuf> {
+    fn first_shim_on_path(&self) -> Option<PathBuf> {
         self.path.iter().map(|dir| dir.join(DOCKER)).find(|file| is_shim(file))
     }
 
@@ -132,7 +134,7 @@ impl ShimHost {
     fn find_shim(&self, dir: Option<&Path>) -> Result<Option<PathBuf>, ShimError> {
         let file = match dir {
             Some(dir) => dir.join(DOCKER),
-            None => match self.first_on_path() {
+            None => match self.first_shim_on_path() {
                 Some(file) => return Ok(Some(file)),
                 None => self.default_dir()?.join(DOCKER),
             },
@@ -203,7 +205,7 @@ pub fn status(host: &ShimHost, dir: Option<&Path>) -> Result<ShimStatus, ShimErr
 }
 
 fn status_of(host: &ShimHost, shim: Option<PathBuf>) -> ShimStatus {
-    let docker = callers::next_docker(&host.path, shim.as_deref().unwrap_or(Path::new(DOCKER))).ok();
+    let docker = callers::next_docker_or_preceding(&host.path, shim.as_deref().unwrap_or(Path::new(DOCKER))).ok();
     let callers = callers::callers(host, shim.as_deref());
     ShimStatus { shim, docker, callers }
 }

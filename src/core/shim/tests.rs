@@ -19,11 +19,11 @@ impl Fixture {
             path: vec![at("front"), at("usr/bin")],
             home: Some(at("home")),
             is_root: false,
-            root: dir.path().to_owned(),
+            root_dir: dir.path().to_owned(),
         };
         let fixture = Fixture { dir, host };
-        fixture.program("usr/bin/docker");
-        fixture.program("docker-manifest");
+        fixture.write_program("usr/bin/docker");
+        fixture.write_program("docker-manifest");
         fixture
     }
 
@@ -31,7 +31,7 @@ impl Fixture {
         self.dir.path().join(name)
     }
 
-    fn program(&self, name: &str) {
+    fn write_program(&self, name: &str) {
         fs::write(self.at(name), "#!/bin/sh\n").unwrap();
         fs::set_permissions(self.at(name), fs::Permissions::from_mode(0o755)).unwrap();
     }
@@ -95,12 +95,12 @@ fn install_dir_precedes_a_docker_in_the_default_directory() {
     fs::create_dir(fixture.at("near")).unwrap();
     let dirs = ["front", "near", "missing", "home/.local/bin", "usr/bin"];
     fixture.host.path = dirs.iter().map(|dir| fixture.at(dir)).collect();
-    assert_eq!(fixture.host.install_dir().unwrap(), default);
-    fixture.program("home/.local/bin/docker");
-    assert_eq!(fixture.host.install_dir().unwrap(), fixture.at("near"));
+    assert_eq!(fixture.host.default_or_free_dir().unwrap(), default);
+    fixture.write_program("home/.local/bin/docker");
+    assert_eq!(fixture.host.default_or_free_dir().unwrap(), fixture.at("near"));
     // With nothing before it, the default stays, and is refused.
     fixture.host.path.drain(..3);
-    assert_eq!(fixture.host.install_dir().unwrap(), default);
+    assert_eq!(fixture.host.default_or_free_dir().unwrap(), default);
 }
 
 #[test]

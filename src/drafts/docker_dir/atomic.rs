@@ -31,7 +31,7 @@ pub(super) struct FileChange<'a> {
 pub(super) struct DirectoryChanges<'a> {
     pub(super) directory: DirectoryHandle,
     pub(super) changes: Vec<FileChange<'a>>,
-    pub(super) parents: Vec<PathBuf>,
+    pub(super) parents_to_sync: Vec<PathBuf>,
 }
 
 /// A change that can be applied and reverted by renames alone, which need no space on the disk.
@@ -60,7 +60,7 @@ pub(super) fn apply_changes<'a>(
                 applied.0.push(staged);
             }
             target.directory.sync()?;
-            target.parents.iter().try_for_each(|path| directory_operations::sync(path))
+            target.parents_to_sync.iter().try_for_each(|path| directory_operations::sync(path))
         })
     });
     match result {
@@ -75,7 +75,7 @@ pub(super) fn apply_changes<'a>(
 fn stage<'a>(lock: &Lock, directories: &'a [DirectoryChanges<'a>]) -> Result<Vec<StagedChange<'a>>, StoreError> {
     let changes = directories.iter().flat_map(|target| target.changes.iter().map(|change| (&target.directory, change)));
     let staged = changes.enumerate().map(|(number, (directory, change))| {
-        let staging = lock.staging()?;
+        let staging = lock.create_staging()?;
         let (new, old) = (staging.join(number.to_string()), staging.join(format!("{number}.old")));
         let staged = StagedChange { directory, change, new, old };
         staged.write_new_and_keep_old()?;
@@ -149,13 +149,13 @@ impl AppliedChanges<'_> {
             let _ = if is_last { staged.directory.sync() } else { Ok(()) };
         }
         // Best effort: the next holder of the lock clears the rest.
-        let _ = lock.staging().map(fs::remove_dir_all);
+        let _ = lock.create_staging().map(fs::remove_dir_all);
     }
 }
 
 /// Stages a list with all its files, synced. It gets its name by one rename, [`move_into_place`].
 pub(super) fn stage_directory(paths: &Paths, lock: &Lock, files: &Files) -> Result<PathBuf, StoreError> {
-    let staged = lock.staging()?.join("list");
+    let staged = lock.create_staging()?.join("list");
     directory_operations::create_checked(paths, &staged)?;
     for (name, bytes) in files {
         write_file(&staged.join(name), bytes)?;
@@ -185,7 +185,7 @@ pub(super) fn remove_directory(
     name: &str,
     is_unchanged: impl Fn(&Path) -> Result<bool, StoreError>,
 ) -> Result<(), StoreError> {
-    let (target, hidden) = (paths.list(name), lock.removal_target()?);
+    let (target, hidden) = (paths.list(name), lock.hidden_path()?);
     match fs::rename(&target, hidden) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
@@ -226,7 +226,7 @@ fn remove_file_by_file(
     if !is_unchanged(target)? {
         return Err(StoreError::race(target));
     }
-    let hidden = lock.staging()?;
+    let hidden = lock.create_staging()?;
     let applied = files.keys().try_for_each(|name| {
         let from = target.join(name);
         fs::rename(&from, hidden.join(name)).map_err(StoreError::io(REMOVE, &from))

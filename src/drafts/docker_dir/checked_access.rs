@@ -6,7 +6,7 @@ use std::io::{ErrorKind, Read};
 use std::path::Path;
 
 use crate::drafts::docker_dir::error::StoreError;
-use crate::regular_file::{FileKind, no_follow};
+use crate::regular_file::{FileKind, no_follow_or_block};
 
 /// The maximum size of a file that is read, in bytes. An entry has a few thousand.
 pub(super) const FILE_BYTES_MAX: u64 = 64 << 20;
@@ -26,7 +26,7 @@ pub(super) fn read(path: &Path, limit: u64) -> Result<(Vec<u8>, Metadata), Store
 
 /// Opens a regular file of ours. `verb` is for the error.
 pub(super) fn open(options: &mut OpenOptions, verb: &'static str, path: &Path) -> Result<(File, Metadata), StoreError> {
-    let file = no_follow(options).open(path).map_err(|source| {
+    let file = no_follow_or_block(options).open(path).map_err(|source| {
         // For a link, the system's error is "too many levels of symbolic links". The kind of the file is clearer.
         let is_missing = source.kind() == ErrorKind::NotFound;
         let metadata = fs::symlink_metadata(path).ok().filter(|_| !is_missing);

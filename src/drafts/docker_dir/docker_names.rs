@@ -14,15 +14,15 @@ pub(crate) fn docker_name(reference: &Reference) -> String {
 
 /// The name of an entry's file.
 pub(super) fn file_name(key: &EntryKey) -> String {
-    key.image().map_or_else(|| key.as_str().to_owned(), escaped)
+    key.reference_text().map_or_else(|| key.as_str().to_owned(), escaped)
 }
 
 /// The key of an entry that was read from a file of this name.
 pub(super) fn entry_key(file: String, entry: &Entry) -> EntryKey {
     if docker_name(&entry.reference) == file {
-        EntryKey::from_image(&entry.reference)
+        EntryKey::from_reference(&entry.reference)
     } else {
-        EntryKey::not_of_an_image(file)
+        EntryKey::from_text(file)
     }
 }
 
@@ -44,7 +44,7 @@ impl StoredName {
     }
 
     /// Whether the name is a single path component and not that of our directory.
-    pub(super) fn is_single_component(&self) -> bool {
+    pub(super) fn is_visible_directory_name(&self) -> bool {
         !self.directory.is_empty() && !self.directory.starts_with('.') && !self.directory.contains(['/', '\\'])
     }
 }

@@ -49,7 +49,7 @@ pub(super) fn read(file: &[u8]) -> String {
 }
 
 /// Whether any entry in a directory has this draft id. A file that cannot be read has none.
-pub(super) fn is_in_directory(directory: &Path, id: &str) -> bool {
+pub(super) fn is_in_entries(directory: &Path, id: &str) -> bool {
     let names = directory_operations::names(directory).ok().flatten().unwrap_or_default();
     let files = names
         .iter()

@@ -14,7 +14,7 @@ fn remove_entries_removes_their_attestations_too() {
     ];
     attestation.descriptor.annotations = annotations.map(|(name, value)| (name.to_owned(), value)).into();
     let add_entries = |entries: &[Entry]| {
-        store.add(&list, &no_notice, |draft| {
+        store.add_entries(&list, &no_notice, |draft| {
             entries.iter().for_each(|entry| draft.insert(entry.clone()));
             Ok::<_, ChangeError>(())
         })
@@ -44,7 +44,7 @@ fn refused_callback_changes_nothing() {
     let (_home, store) = store();
     add(&store, "h.x/l", &[entry("h.x/a", "amd64")]).unwrap();
     let list = reference("h.x/l");
-    let added = store.add(&list, &no_notice, |draft| {
+    let added = store.add_entries(&list, &no_notice, |draft| {
         draft.insert(entry("h.x/b", "arm64"));
         Err(ChangeError::Refused)
     });

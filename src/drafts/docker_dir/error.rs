@@ -166,7 +166,7 @@ fn process(holder: Option<u32>) -> String {
 
 impl StoreError {
     /// The kind for scripts, and the file or directory that the error is about.
-    pub fn describe(&self) -> (FailureKind, Option<&Path>) {
+    pub fn kind_and_path(&self) -> (FailureKind, Option<&Path>) {
         match self {
             StoreError::Io { path, .. }
             | StoreError::InvalidEntry { path, .. }

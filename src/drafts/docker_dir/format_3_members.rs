@@ -19,24 +19,24 @@ use crate::reference::Reference;
 
 /// The members of format 3. They name entries by their files.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub(super) struct SidecarV3 {
+pub(super) struct Format3Members {
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<SourceIndex>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     order: Vec<String>,
     #[serde(rename = "carried", skip_serializing_if = "Vec::is_empty")]
     opaque_descriptors: Vec<OpaqueDescriptor>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    platforms: BTreeMap<String, Platform>,
+    #[serde(rename = "platforms", skip_serializing_if = "BTreeMap::is_empty")]
+    config_platforms: BTreeMap<String, Platform>,
 }
 
-impl SidecarV3 {
-    pub(super) fn from_draft(draft: &Draft) -> SidecarV3 {
-        SidecarV3 {
+impl Format3Members {
+    pub(super) fn from_draft(draft: &Draft) -> Format3Members {
+        Format3Members {
             source: draft.source.clone(),
             order: draft.order.iter().map(docker_names::file_name).collect(),
             opaque_descriptors: draft.opaque_descriptors.clone(),
-            platforms: draft
+            config_platforms: draft
                 .config_platforms
                 .iter()
                 .map(|(key, platform)| (docker_names::file_name(key), platform.clone()))
@@ -51,21 +51,21 @@ impl SidecarV3 {
         let entries = draft.entries_by_key().keys().map(|key| (docker_names::file_name(key), key.clone()));
         let mut keys: BTreeMap<String, EntryKey> = entries.collect();
         let platform = |(name, platform): (&String, &Platform)| Some((keys.get(name)?.clone(), platform.clone()));
-        draft.config_platforms = self.platforms.iter().filter_map(platform).collect();
+        draft.config_platforms = self.config_platforms.iter().filter_map(platform).collect();
         let opaque_keys = self.opaque_descriptors.iter().map(OpaqueDescriptor::key);
         keys.extend(opaque_keys.map(|key| (key.as_str().to_owned(), key)));
         draft.order = self.order.iter().filter_map(|name| keys.get(name).cloned()).collect();
     }
 
-    pub(super) fn decode(members: &json::Members<'_>) -> Result<SidecarV3, DocumentError> {
-        let mut platforms = BTreeMap::new();
+    pub(super) fn decode(members: &json::Members<'_>) -> Result<Format3Members, DocumentError> {
+        let mut config_platforms = BTreeMap::new();
         if let Some(value) = members.get("platforms") {
             json::Members::parse("Sidecar.platforms", value)?;
             for (key, value) in value.as_object().into_iter().flatten() {
-                platforms.insert(key.clone(), descriptor::decode_platform(value)?);
+                config_platforms.insert(key.clone(), descriptor::decode_platform(value)?);
             }
         }
-        Ok(SidecarV3 {
+        Ok(Format3Members {
             source: members.get("source").map(decode_source).transpose()?,
             order: members.strings("order")?,
             opaque_descriptors: members
@@ -73,7 +73,7 @@ impl SidecarV3 {
                 .iter()
                 .map(decode_opaque_descriptor)
                 .collect::<Result<_, _>>()?,
-            platforms,
+            config_platforms,
         })
     }
 }

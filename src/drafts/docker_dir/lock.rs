@@ -69,13 +69,13 @@ impl Lock {
     }
 
     /// The directory for staged files, which is created if it does not exist.
-    pub(super) fn staging(&self) -> Result<&Path, StoreError> {
+    pub(super) fn create_staging(&self) -> Result<&Path, StoreError> {
         directory_operations::create_checked(&self.paths, &self.staging)?;
         Ok(&self.staging)
     }
 
     /// The path to which a removed directory is moved. It is that of the staging directory, which must not exist.
-    pub(super) fn removal_target(&self) -> Result<&Path, StoreError> {
+    pub(super) fn hidden_path(&self) -> Result<&Path, StoreError> {
         directory_operations::create_checked(&self.paths, &self.paths.staging_area())?;
         Ok(&self.staging)
     }

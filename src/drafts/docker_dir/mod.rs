@@ -72,7 +72,10 @@ impl DockerManifestStore {
     ///
     /// # Errors
     /// As [`DraftStore::load`], except for that one.
-    pub fn load_for_display(&self, list: &Reference) -> Result<Option<(Draft, Option<StoreError>)>, StoreError> {
+    pub fn load_ignoring_unmatched_sidecar(
+        &self,
+        list: &Reference,
+    ) -> Result<Option<(Draft, Option<StoreError>)>, StoreError> {
         read::for_display(&self.paths, &docker_names::docker_name(list), list)
     }
 
@@ -128,7 +131,7 @@ impl DockerManifestStore {
     /// # Errors
     /// A draft that cannot be read, a directory with a file that is not an entry, and a name that no list can have.
     pub fn load_stored(&self, name: &StoredName) -> Result<Option<StoredDraft>, StoreError> {
-        if name.is_single_component() { stored_draft::read(&self.paths, name) } else { Ok(None) }
+        if name.is_visible_directory_name() { stored_draft::read(&self.paths, name) } else { Ok(None) }
     }
 
     /// Replaces the draft of the same list, readable or not, by `draft`. `notice` is called once if another
@@ -141,7 +144,7 @@ impl DockerManifestStore {
         let name = docker_names::docker_name(list);
         self.with_lock(&name, list, notice, |lock| {
             let before = removable_directory::read(&self.paths, &name)?;
-            before.as_ref().map_or(Ok(()), |before| before.check_owner(list, &self.paths.list(&name)))?;
+            before.as_ref().map_or(Ok(()), |before| before.check_recorded_list(list, &self.paths.list(&name)))?;
             let before = before.map(|before| before.into_empty_draft(list));
             write::write(&self.paths, lock, &name, list, before.as_ref(), Some(draft))
         })
@@ -152,7 +155,7 @@ impl DockerManifestStore {
     /// # Errors
     /// A directory with a file that is not an entry, or with a name that no list can have.
     pub fn removable_draft(&self, name: &StoredName) -> Result<Option<RemovableDraft>, StoreError> {
-        if !name.is_single_component() {
+        if !name.is_visible_directory_name() {
             return Ok(None);
         }
         let removable = removable_directory::read(&self.paths, &name.directory)?;
@@ -178,7 +181,7 @@ impl DockerManifestStore {
             removable.map(|removable| Ok((removable.removable_draft(&self.paths, name)?.list, removable))).transpose()
         };
         // For a draft that stays, no lock is taken, and no directory is created for one.
-        if !name.is_single_component() {
+        if !name.is_visible_directory_name() {
             return Ok(false);
         }
         let Some((list, _)) = read_removable()? else { return Ok(false) };
@@ -236,7 +239,7 @@ impl DraftStore for DockerManifestStore {
         read::draft(&self.paths, &docker_names::docker_name(list), list)
     }
 
-    fn add<E: From<StoreError>>(
+    fn add_entries<E: From<StoreError>>(
         &self,
         list: &Reference,
         notice: &dyn Fn(&str),
@@ -276,7 +279,7 @@ impl DraftStore for DockerManifestStore {
         }
         self.with_lock(&name, list, notice, |lock| {
             let Some(removable) = removable_directory::read(&self.paths, &name)? else { return Ok(false) };
-            removable.check_owner(list, &self.paths.list(&name))?;
+            removable.check_recorded_list(list, &self.paths.list(&name))?;
             // Entries that docker has added meanwhile belong to the list and are removed, too.
             let is_same_directory = |hidden: &Path| {
                 removable_directory::check_files(hidden)?;

@@ -1,7 +1,6 @@
 //! Reads drafts of docker and of this program. Docker writes without a lock and in place, so partial content is read
 //! again before it counts as invalid. See `store-format.md`, "Readers".
 
-use std::collections::BTreeMap;
 use std::fs::{self, Metadata};
 use std::io;
 use std::path::Path;
@@ -12,7 +11,6 @@ use crate::drafts::docker_dir::atomic::Files;
 use crate::drafts::docker_dir::checked_access;
 use crate::drafts::docker_dir::directory_operations;
 use crate::drafts::docker_dir::docker_names;
-use crate::drafts::docker_dir::draft_id;
 use crate::drafts::docker_dir::error::StoreError;
 use crate::drafts::docker_dir::paths::Paths;
 use crate::drafts::docker_dir::sidecar::{self, DirectoryAndSidecar, Sidecar};
@@ -67,7 +65,7 @@ pub(super) fn with_contents(paths: &Paths, name: &str, list: &Reference) -> Resu
     let found = read_consistent(
         paths,
         name,
-        |state| check_owner(paths, name, list, state),
+        |state| check_recorded_list(paths, name, list, state),
         || {
             let mut files = Files::new();
             let draft = read_once(&paths.list(name), list, |name, bytes, _| {
@@ -87,7 +85,7 @@ pub(super) fn draft(paths: &Paths, name: &str, list: &Reference) -> Result<Optio
     let found = read_consistent(
         paths,
         name,
-        |state| check_owner(paths, name, list, state),
+        |state| check_recorded_list(paths, name, list, state),
         || read_once(&paths.list(name), list, |_, _, _| ()),
     )?;
     Ok(found.map(|(state, draft)| with_sidecar(state.sidecar.as_ref(), draft)))
@@ -101,19 +99,24 @@ pub(super) fn for_display(
     list: &Reference,
 ) -> Result<Option<(Draft, Option<StoreError>)>, StoreError> {
     let check_recorded_owner = |state: &DirectoryAndSidecar| {
-        state.sidecar.as_ref().map_or(Ok(()), |sidecar| sidecar.check_owner(list, &paths.list(name)))
+        state.sidecar.as_ref().map_or(Ok(()), |sidecar| sidecar.check_recorded_list(list, &paths.list(name)))
     };
     let found =
         read_consistent(paths, name, check_recorded_owner, || read_once(&paths.list(name), list, |_, _, _| ()))?;
     Ok(found.map(|(state, draft)| {
-        (with_sidecar(state.sidecar.as_ref(), draft), check_owner(paths, name, list, &state).err())
+        (with_sidecar(state.sidecar.as_ref(), draft), check_recorded_list(paths, name, list, &state).err())
     }))
 }
 
 /// Refuses a list that does not own this directory, and a list whose sidecar may belong to another directory.
-fn check_owner(paths: &Paths, name: &str, list: &Reference, state: &DirectoryAndSidecar) -> Result<(), StoreError> {
+fn check_recorded_list(
+    paths: &Paths,
+    name: &str,
+    list: &Reference,
+    state: &DirectoryAndSidecar,
+) -> Result<(), StoreError> {
     if let Some(sidecar) = &state.sidecar {
-        return sidecar.check_owner(list, &paths.list(name));
+        return sidecar.check_recorded_list(list, &paths.list(name));
     }
     match &state.unmatched_list {
         Some(recorded_list) if recorded_list == list => Err(StoreError::UnmatchedSidecar {
@@ -245,40 +248,6 @@ pub(super) fn read_entries(
         on_file(name, bytes, &metadata);
     }
     Ok(true)
-}
-
-/// The files of a draft with this draft id. An unchanged entry keeps its bytes.
-///
-/// Two images whose files would have the same name are refused.
-pub(super) fn encode_files(
-    before: Option<&LoadedDraft>,
-    after: &Draft,
-    target: &Path,
-    draft_id: &str,
-) -> Result<Files, StoreError> {
-    let mut files = Files::new();
-    let mut by_file_name: BTreeMap<String, &Entry> = BTreeMap::new();
-    for (key, entry) in after.entries_by_key() {
-        let name = docker_names::file_name(key);
-        if let Some(other) = by_file_name.insert(name.clone(), entry) {
-            let exists = before.is_some_and(|before| before.draft.entries_by_key().contains_key(key));
-            let (requested, existing) = if exists { (other, entry) } else { (entry, other) };
-            let (requested, existing) = (requested.reference.to_string(), existing.reference.to_string());
-            return Err(StoreError::FileTaken { requested, existing, path: target.join(name) });
-        }
-        let unchanged = before.filter(|before| before.draft.entries_by_key().get(key) == Some(entry));
-        let bytes = match unchanged.and_then(|before| before.contents.files.get(&name)) {
-            Some(bytes) => bytes.clone(),
-            None => draft_id::with_id(encode_entry(entry, target, &name)?, draft_id),
-        };
-        files.insert(name, bytes);
-    }
-    Ok(files)
-}
-
-/// The bytes of an entry's file.
-pub(super) fn encode_entry(entry: &Entry, target: &Path, name: &str) -> Result<Vec<u8>, StoreError> {
-    entry.encode().map_err(|source| StoreError::InvalidEntry { path: target.join(name), source })
 }
 
 #[cfg(test)]

@@ -107,8 +107,8 @@ pub(super) fn check_files(directory: &Path) -> Result<(), StoreError> {
 
 impl RemovableDirectory {
     /// Refuses a list that does not own this directory.
-    pub(super) fn check_owner(&self, list: &Reference, path: &Path) -> Result<(), StoreError> {
-        self.sidecar.as_ref().map_or(Ok(()), |sidecar| sidecar.check_owner(list, path))
+    pub(super) fn check_recorded_list(&self, list: &Reference, path: &Path) -> Result<(), StoreError> {
+        self.sidecar.as_ref().map_or(Ok(()), |sidecar| sidecar.check_recorded_list(list, path))
     }
 
     /// Whether the directory at this path is the one that was read. Its content may have changed.

@@ -15,7 +15,7 @@ use crate::drafts::docker_dir::checked_access;
 use crate::drafts::docker_dir::directory_operations;
 use crate::drafts::docker_dir::draft_id;
 use crate::drafts::docker_dir::error::StoreError;
-use crate::drafts::docker_dir::format_3_members::SidecarV3;
+use crate::drafts::docker_dir::format_3_members::Format3Members;
 use crate::drafts::docker_dir::paths::Paths;
 use crate::model::descriptor::Descriptor;
 use crate::model::json::{self, Members};
@@ -35,7 +35,8 @@ const FORMAT_1: u64 = 1;
 pub(super) struct Sidecar {
     pub(super) format: u64,
     pub(super) list: Reference,
-    directory: String,
+    #[serde(rename = "directory")]
+    directory_identity: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     remote_digest: Option<Digest>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -45,7 +46,7 @@ pub(super) struct Sidecar {
     #[serde(skip_serializing_if = "Option::is_none")]
     subject: Option<Descriptor>,
     #[serde(flatten)]
-    v3: SidecarV3,
+    format_3_members: Format3Members,
     /// The draft id, which the entries have too; empty for format 1.
     #[serde(rename = "mark", skip_serializing_if = "String::is_empty")]
     pub(super) draft_id: String,
@@ -54,7 +55,8 @@ pub(super) struct Sidecar {
 #[derive(Deserialize)]
 struct Format1Members {
     list: String,
-    directory: String,
+    #[serde(rename = "directory")]
+    directory_identity: String,
 }
 
 /// The directory of a list, and its sidecar.
@@ -77,14 +79,14 @@ pub(super) fn read_state(paths: &Paths, name: &str) -> Result<DirectoryAndSideca
     let (Some(present), Some((format, value, format_1))) = (&identity, sidecar) else {
         return Ok(DirectoryAndSidecar { identity, sidecar: None, unmatched_list: None });
     };
-    let is_its_directory = format_1.directory == *present;
+    let is_its_directory = format_1.directory_identity == *present;
     if !is_its_directory && format == FORMAT_1 {
         return Ok(DirectoryAndSidecar { identity, sidecar: None, unmatched_list: None });
     }
     let list = format_1.list.clone();
     let sidecar = if format > FORMAT_1 { format_1.decode_further_members(format, &value) } else { Ok(format_1) };
     let sidecar = sidecar.map_err(|source| StoreError::InvalidSidecar { path: paths.sidecar(name), source })?;
-    if is_its_directory || draft_id::is_in_directory(&paths.list(name), &sidecar.draft_id) {
+    if is_its_directory || draft_id::is_in_entries(&paths.list(name), &sidecar.draft_id) {
         Ok(DirectoryAndSidecar { identity, sidecar: Some(sidecar), unmatched_list: None })
     } else {
         Ok(DirectoryAndSidecar { identity, sidecar: None, unmatched_list: Some(list) })
@@ -97,10 +99,10 @@ pub(super) fn read_state_for_removal(paths: &Paths, name: &str) -> Result<Direct
     let identity = identity(&paths.list(name))?;
     let is_in_entries = |value: &Value| {
         let draft_id = value.get("mark").and_then(Value::as_str).unwrap_or_default();
-        draft_id::is_in_directory(&paths.list(name), draft_id)
+        draft_id::is_in_entries(&paths.list(name), draft_id)
     };
-    let sidecar =
-        sidecar.filter(|(_, value, format_1)| identity.as_ref() == Some(&format_1.directory) || is_in_entries(value));
+    let sidecar = sidecar
+        .filter(|(_, value, format_1)| identity.as_ref() == Some(&format_1.directory_identity) || is_in_entries(value));
     let sidecar = sidecar.map(|(format, _, format_1)| Sidecar { format, ..format_1 });
     Ok(DirectoryAndSidecar { identity, sidecar, unmatched_list: None })
 }
@@ -165,14 +167,26 @@ impl Sidecar {
     fn decode_format_1(value: &Value) -> Option<Sidecar> {
         let members = Format1Members::deserialize(value).ok()?;
         let remote_digest = value.get("remoteDigest").and_then(Value::as_str).and_then(|digest| digest.parse().ok());
-        let format_1 = Sidecar::new_format_1(Reference::parse_canonical(&members.list).ok()?, members.directory);
+        let format_1 =
+            Sidecar::new_format_1(Reference::parse_canonical(&members.list).ok()?, members.directory_identity);
         Some(Sidecar { remote_digest, ..format_1 })
     }
 
-    fn new_format_1(list: Reference, directory: String) -> Sidecar {
+    fn new_format_1(list: Reference, directory_identity: String) -> Sidecar {
         let (annotations, artifact_type, subject) = (BTreeMap::new(), String::new(), None);
-        let (format, remote_digest, v3, draft_id) = (FORMAT_1, None, SidecarV3::default(), String::new());
-        Sidecar { list, format, directory, remote_digest, annotations, artifact_type, subject, v3, draft_id }
+        let (format, remote_digest, format_3_members, draft_id) =
+            (FORMAT_1, None, Format3Members::default(), String::new());
+        Sidecar {
+            list,
+            format,
+            directory_identity,
+            remote_digest,
+            annotations,
+            artifact_type,
+            subject,
+            format_3_members,
+            draft_id,
+        }
     }
 
     fn decode_further_members(self, format: u64, value: &Value) -> Result<Sidecar, DocumentError> {
@@ -183,18 +197,24 @@ impl Sidecar {
         };
         let subject = members.get("subject").map(Descriptor::decode).transpose()?;
         let artifact_type = members.string("artifactType")?;
-        let v3 = if format >= FORMAT_3 { SidecarV3::decode(&members)? } else { SidecarV3::default() };
+        let format_3_members =
+            if format >= FORMAT_3 { Format3Members::decode(&members)? } else { Format3Members::default() };
         let draft_id =
             Some(members.string("mark")?).filter(|draft_id| draft_id::is_valid(draft_id)).unwrap_or_default();
-        Ok(Sidecar { format, annotations, artifact_type, subject, v3, draft_id, ..self })
+        Ok(Sidecar { format, annotations, artifact_type, subject, format_3_members, draft_id, ..self })
     }
 
     /// The sidecar of `draft` for `list` in the directory with this identity. From format 2 on it has a draft id: that
     /// of `before`, the previous sidecar, or a new one.
-    pub(super) fn for_draft(list: &Reference, draft: &Draft, directory: String, before: Option<&Sidecar>) -> Sidecar {
+    pub(super) fn for_draft(
+        list: &Reference,
+        draft: &Draft,
+        directory_identity: String,
+        before: Option<&Sidecar>,
+    ) -> Sidecar {
         let format = if draft.needs_format_3() {
             FORMAT_3
-        } else if draft.has_oci_only_fields() || draft.entries().any(needs_format_2) {
+        } else if draft.has_oci_only_fields() || draft.entries_in_key_order().any(needs_format_2) {
             FORMAT_2
         } else {
             FORMAT_1
@@ -207,15 +227,15 @@ impl Sidecar {
             annotations: draft.annotations.clone(),
             artifact_type: draft.artifact_type.clone(),
             subject: draft.subject.clone(),
-            v3: SidecarV3::from_draft(draft),
+            format_3_members: Format3Members::from_draft(draft),
             draft_id,
-            ..Sidecar::new_format_1(list.clone(), directory)
+            ..Sidecar::new_format_1(list.clone(), directory_identity)
         }
     }
 
     /// The same sidecar for a directory with this identity.
-    pub(super) fn in_directory(self, directory: String) -> Sidecar {
-        Sidecar { directory, ..self }
+    pub(super) fn in_directory(self, directory_identity: String) -> Sidecar {
+        Sidecar { directory_identity, ..self }
     }
 
     /// Copies the list's own members from the sidecar to the draft.
@@ -224,11 +244,11 @@ impl Sidecar {
         draft.artifact_type.clone_from(&self.artifact_type);
         draft.subject.clone_from(&self.subject);
         draft.remote_digest.clone_from(&self.remote_digest);
-        self.v3.restore_list_fields(draft);
+        self.format_3_members.restore_list_fields(draft);
     }
 
     /// Refuses a list that does not own the directory.
-    pub(super) fn check_owner(&self, requested: &Reference, path: &Path) -> Result<(), StoreError> {
+    pub(super) fn check_recorded_list(&self, requested: &Reference, path: &Path) -> Result<(), StoreError> {
         if self.list == *requested {
             return Ok(());
         }

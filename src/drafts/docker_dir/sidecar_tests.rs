@@ -25,7 +25,7 @@ fn sidecar(home: &tempfile::TempDir) -> serde_json::Value {
 }
 
 /// An entry from an index, with members that only the sidecar can hold.
-fn index_entry(image: &str) -> Entry {
+fn entry_from_index(image: &str) -> Entry {
     let bytes = b"{\"layers\":[]}".to_vec();
     let mut descriptor = Descriptor::for_content(ImageFormat::Oci.media_type(), &bytes);
     descriptor.platform = Some(Platform { features: vec!["sse4".into()], ..Platform::default() });
@@ -88,11 +88,11 @@ fn entry_with_members_beyond_docker_needs_format_2() {
     for other_entry in [None, Some(entry("h.x/a", "amd64"))] {
         change_draft(&store, |draft| {
             other_entry.iter().for_each(|entry| draft.insert(entry.clone()));
-            draft.insert(index_entry("h.x/b"));
+            draft.insert(entry_from_index("h.x/b"));
         });
         assert_eq!(sidecar(&home)["format"], 2);
         let read = store.load(&reference("h.x/l")).unwrap().unwrap();
-        let (read, added) = (read.get(&reference("h.x/b")).unwrap(), index_entry("h.x/b"));
+        let (read, added) = (read.get(&reference("h.x/b")).unwrap(), entry_from_index("h.x/b"));
         assert_eq!((&read.source, &read.descriptor), (&added.source, &added.descriptor));
         change_draft(&store, |draft| {
             draft.remove(&reference("h.x/b"));
@@ -128,7 +128,7 @@ fn sidecar_of_a_removed_directory_is_not_applied_to_a_new_one() {
     assert!(matches!(store.load(&reference("h.x/l")), Err(StoreError::UnmatchedSidecar { .. })));
     let changed = add(&store, "h.x/l", &[entry("h.x/b", "amd64")]);
     assert!(matches!(changed, Err(ChangeError::Store(StoreError::UnmatchedSidecar { .. }))), "{changed:?}");
-    let (displayed, error) = store.load_for_display(&reference("h.x/l")).unwrap().unwrap();
+    let (displayed, error) = store.load_ignoring_unmatched_sidecar(&reference("h.x/l")).unwrap().unwrap();
     assert!(!displayed.has_oci_only_fields() && error.is_some());
     // To use the list again, replace the draft or delete the sidecar.
     let file = home.path().join(SIDECAR);
@@ -224,8 +224,8 @@ fn damaged_sidecar_is_reported_and_not_overwritten() {
 
 /// Makes a draft of one index, with all members of format 3.
 fn make_format_3_draft(draft: &mut Draft) {
-    draft.insert(index_entry("h.x/b"));
-    draft.insert(index_entry("h.x/a"));
+    draft.insert(entry_from_index("h.x/b"));
+    draft.insert(entry_from_index("h.x/a"));
     let index = |raw: &[u8]| SourceIndex {
         media_type: "m".into(),
         digest: Digest::from_bytes(raw),
@@ -238,10 +238,10 @@ fn make_format_3_draft(draft: &mut Draft) {
     let source = reference("h.x/index:1").with_digest(&Digest::from_bytes(b"{ }"));
     draft.opaque_descriptors = vec![OpaqueDescriptor::new(descriptor, source, Some(b"d".to_vec())).unwrap()];
     draft.config_platforms =
-        [(EntryKey::from_image(&reference("h.x/b")), Platform::parse("linux/arm").unwrap())].into();
+        [(EntryKey::from_reference(&reference("h.x/b")), Platform::parse("linux/arm").unwrap())].into();
     draft.set_order([
-        EntryKey::from_image(&reference("h.x/b")),
-        EntryKey::not_of_an_image(Digest::from_bytes(b"d").as_str()),
+        EntryKey::from_reference(&reference("h.x/b")),
+        EntryKey::from_text(Digest::from_bytes(b"d").as_str()),
     ]);
 }
 
@@ -298,8 +298,8 @@ fn draft_without_index_entries_returns_to_format_1() {
     let (home, store) = store();
     add(&store, "h.x/l", &[entry("h.x/z", "amd64")]).unwrap();
     change_draft(&store, |draft| {
-        draft.insert(index_entry("h.x/b"));
-        draft.set_order([EntryKey::from_image(&reference("h.x/z"))]);
+        draft.insert(entry_from_index("h.x/b"));
+        draft.set_order([EntryKey::from_reference(&reference("h.x/z"))]);
     });
     assert_eq!(sidecar(&home)["format"], 3);
     change_draft(&store, |draft| drop(draft.remove(&reference("h.x/b"))));

@@ -70,7 +70,7 @@ fn remove(store: &DockerManifestStore, list: &str) -> Result<(), ChangeError> {
 
 fn images(store: &DockerManifestStore, list: &str) -> Option<Vec<String>> {
     let draft = store.load(&reference(list)).expect("a readable draft")?;
-    Some(draft.entries().map(|entry| entry.reference.to_string()).collect())
+    Some(draft.entries_in_key_order().map(|entry| entry.reference.to_string()).collect())
 }
 
 /// The files that docker sees, with their bytes: all below the root, except those under a name with a leading dot.
@@ -260,7 +260,7 @@ fn second_change_waits_and_prints_one_notice() {
     add(&store, "h.x/l", &[entry("h.x/a", "amd64")]).unwrap();
     let list = reference("h.x/l");
     let lock = Lock::acquire(&store.paths, "h.x_l-latest", &list, &no_notice, None).unwrap();
-    fs::write(lock.staging().unwrap().join("left-over"), b"x").unwrap();
+    fs::write(lock.create_staging().unwrap().join("left-over"), b"x").unwrap();
     let (notify, notified) = mpsc::channel();
     let second = thread::spawn({
         let store = store.clone();

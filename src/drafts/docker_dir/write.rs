@@ -3,6 +3,7 @@
 //! "Writes".
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::drafts::docker_dir::atomic::{self, DirectoryChanges, FileChange, Files};
@@ -14,9 +15,9 @@ use crate::drafts::docker_dir::draft_id;
 use crate::drafts::docker_dir::error::StoreError;
 use crate::drafts::docker_dir::lock::Lock;
 use crate::drafts::docker_dir::paths::Paths;
-use crate::drafts::docker_dir::read::{self, LoadedDraft};
+use crate::drafts::docker_dir::read::LoadedDraft;
 use crate::drafts::docker_dir::sidecar::{self, Sidecar};
-use crate::model::Draft;
+use crate::model::{Draft, Entry};
 use crate::reference::Reference;
 
 /// The change that writes a sidecar over its present content.
@@ -32,8 +33,8 @@ fn sidecar_changes<'a>(paths: &Paths, name: &'a str, sidecar: &Sidecar) -> Resul
     let directory = DirectoryHandle::open(&paths.sidecars())?;
     let changes = vec![FileChange { name, before, after, if_unchanged: false }];
     // A killed process may have created the parents without syncing them.
-    let parents = vec![paths.private_dir(), paths.root().to_owned()];
-    Ok(DirectoryChanges { directory, changes, parents })
+    let parents_to_sync = vec![paths.private_dir(), paths.root().to_owned()];
+    Ok(DirectoryChanges { directory, changes, parents_to_sync })
 }
 
 /// Changes the draft `before` into `after`; `None` deletes it.
@@ -60,7 +61,7 @@ fn create(paths: &Paths, lock: &Lock, name: &str, list: &Reference, after: &Draf
     let target = paths.list(name);
     // The identity is known once the list is staged. Nothing else in the sidecar depends on it.
     let sidecar = Sidecar::for_draft(list, after, String::new(), None);
-    let files = read::encode_files(None, after, &target, &sidecar.draft_id)?;
+    let files = encode_files(None, after, &target, &sidecar.draft_id)?;
     let staged = atomic::stage_directory(paths, lock, &files)?;
     let sidecar = sidecar.in_directory(sidecar::identity(&staged)?.unwrap_or_default());
     let directories = [sidecar_changes(paths, name, &sidecar)?];
@@ -80,7 +81,7 @@ fn change_entries(
     let target = paths.list(name);
     let old_sidecar = before.sidecar.as_ref();
     let sidecar = Sidecar::for_draft(list, after, before.contents.identity.clone(), old_sidecar);
-    let files = read::encode_files(Some(before), after, &target, &sidecar.draft_id)?;
+    let files = encode_files(Some(before), after, &target, &sidecar.draft_id)?;
     let id_changes = id_changes(before, after, &files, &sidecar.draft_id, &target)?;
     // The change applies to the directory that was read, even if another one has its name by now.
     let directory = DirectoryHandle::open(&target)?;
@@ -95,7 +96,7 @@ fn change_entries(
         after: Some(bytes.into()),
         if_unchanged: true,
     }));
-    let entries = DirectoryChanges { directory, changes, parents: Vec::new() };
+    let entries = DirectoryChanges { directory, changes, parents_to_sync: Vec::new() };
     directories.insert(if format_decreases { 0 } else { directories.len() }, entries);
     atomic::apply_changes(lock, &directories).map(drop)
 }
@@ -114,7 +115,7 @@ fn id_changes(
         let name = docker_names::file_name(key);
         let (old, new) = (before.contents.files.get(&name), files.get(&name));
         if old.is_some_and(|old| new == Some(old) && draft_id::read(old) != draft_id) {
-            let bytes = read::encode_entry(entry, target, &name)?;
+            let bytes = encode_entry(entry, target, &name)?;
             id_changes.insert(name, draft_id::with_id(bytes, draft_id));
         }
     }
@@ -134,4 +135,38 @@ fn file_changes<'a>(before: &'a Files, after: &'a Files) -> Vec<FileChange<'a>> 
     let removed =
         removed.map(|(name, bytes)| FileChange { name, before: Some(bytes.into()), after: None, if_unchanged: false });
     changed.chain(removed).collect()
+}
+
+/// The files of a draft with this draft id. An unchanged entry keeps its bytes.
+///
+/// Two images whose files would have the same name are refused.
+fn encode_files(
+    before: Option<&LoadedDraft>,
+    after: &Draft,
+    target: &Path,
+    draft_id: &str,
+) -> Result<Files, StoreError> {
+    let mut files = Files::new();
+    let mut by_file_name: BTreeMap<String, &Entry> = BTreeMap::new();
+    for (key, entry) in after.entries_by_key() {
+        let name = docker_names::file_name(key);
+        if let Some(other) = by_file_name.insert(name.clone(), entry) {
+            let exists = before.is_some_and(|before| before.draft.entries_by_key().contains_key(key));
+            let (requested, existing) = if exists { (other, entry) } else { (entry, other) };
+            let (requested, existing) = (requested.reference.to_string(), existing.reference.to_string());
+            return Err(StoreError::FileTaken { requested, existing, path: target.join(name) });
+        }
+        let unchanged = before.filter(|before| before.draft.entries_by_key().get(key) == Some(entry));
+        let bytes = match unchanged.and_then(|before| before.contents.files.get(&name)) {
+            Some(bytes) => bytes.clone(),
+            None => draft_id::with_id(encode_entry(entry, target, &name)?, draft_id),
+        };
+        files.insert(name, bytes);
+    }
+    Ok(files)
+}
+
+/// The bytes of an entry's file.
+fn encode_entry(entry: &Entry, target: &Path, name: &str) -> Result<Vec<u8>, StoreError> {
+    entry.encode().map_err(|source| StoreError::InvalidEntry { path: target.join(name), source })
 }

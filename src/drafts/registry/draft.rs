@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use crate::drafts::DraftStore;
 use crate::drafts::registry::entry::{EntryCreationError, SharedEntry};
 use crate::drafts::registry::entry_tag::{EntryName, SharedEntryKey};
-use crate::drafts::registry::store::{EntryLookup, FoundEntry, RegistryDrafts, SharedStoreError};
+use crate::drafts::registry::store::{EntryLookup, FoundEntry, SharedDraftStore, SharedStoreError};
 use crate::model::EntryKey;
 use crate::model::{Draft, Entry};
 use crate::net::RegistryErrorKind;
@@ -21,7 +21,7 @@ pub fn assemble_draft(list: &Reference, entries: &[FoundEntry]) -> Draft {
     let attestations = sorted.iter().flat_map(|found| &found.entry.attestations);
     let mut draft = Draft::new(list.clone());
     for (position, descriptor) in images.chain(attestations).enumerate() {
-        let key = EntryKey::not_of_an_image(format!("{position:08}"));
+        let key = EntryKey::from_text(format!("{position:08}"));
         let reference = list.repository().at_digest(&descriptor.digest);
         draft.order.push(key.clone());
         draft.insert_with_key(key, Entry::from_descriptor(reference, descriptor.clone()));
@@ -29,7 +29,7 @@ pub fn assemble_draft(list: &Reference, entries: &[FoundEntry]) -> Draft {
     draft
 }
 
-impl RegistryDrafts<'_> {
+impl SharedDraftStore<'_> {
     /// An entry for each image of a draft with its attestations, and the name of the image; sorted by tag. `key` is the
     /// key of a draft with one image.
     ///
@@ -42,7 +42,7 @@ impl RegistryDrafts<'_> {
     ) -> Result<Vec<(SharedEntry, String)>, EntryCreationError> {
         let list = draft.reference.tag().unwrap_or_default();
         let mut entries: Vec<(SharedEntry, String)> = Vec::new();
-        for image in images_with_entries(draft) {
+        for image in images_of_draft(draft) {
             let image_name = image.reference.to_string();
             let derived = || image.descriptor.platform.as_ref().and_then(SharedEntryKey::from_platform);
             let key =
@@ -51,7 +51,7 @@ impl RegistryDrafts<'_> {
             let attestations =
                 draft.entries_in_list_order().filter(|entry| entry.attested_digest().as_ref() == Some(digest));
             let entry = SharedEntry {
-                name: EntryName { list: list.to_owned(), run: self.run.id.clone(), key },
+                name: EntryName { list_tag: list.to_owned(), run: self.run.id.clone(), key },
                 attempt: self.run.attempt,
                 image: image.list_descriptor(true),
                 attestations: attestations.map(|entry| entry.list_descriptor(true)).collect(),
@@ -87,7 +87,7 @@ impl RegistryDrafts<'_> {
 }
 
 /// The images of a draft, which get an entry each. Attestations and referrers get none.
-pub fn images_with_entries(draft: &Draft) -> impl Iterator<Item = &Entry> {
+pub fn images_of_draft(draft: &Draft) -> impl Iterator<Item = &Entry> {
     let digests: BTreeSet<String> =
         draft.entries_in_list_order().map(|entry| entry.descriptor.digest.to_string()).collect();
     let belongs = move |entry: &Entry| entry.subject().is_some_and(|subject| digests.contains(subject.as_str()));
@@ -99,7 +99,7 @@ fn first_error(errors: Vec<crate::net::RegistryError>) -> SharedStoreError {
     errors.into_iter().next().unwrap_or_else(none).into()
 }
 
-impl DraftStore for RegistryDrafts<'_> {
+impl DraftStore for SharedDraftStore<'_> {
     type Error = SharedStoreError;
 
     /// The lists that have entries of this run.
@@ -117,7 +117,7 @@ impl DraftStore for RegistryDrafts<'_> {
     }
 
     /// The images must be in the list's repository.
-    fn add<E: From<SharedStoreError>>(
+    fn add_entries<E: From<SharedStoreError>>(
         &self,
         list: &Reference,
         _notice: &dyn Fn(&str),

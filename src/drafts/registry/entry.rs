@@ -112,7 +112,7 @@ impl SharedEntry {
         let mut annotations: BTreeMap<String, String> = [
             (DRAFT_ANNOTATION, FORMAT_VERSION.to_owned()),
             (KEY_ANNOTATION, self.name.key.as_str().to_owned()),
-            (LIST_ANNOTATION, self.name.list.clone()),
+            (LIST_ANNOTATION, self.name.list_tag.clone()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into();
@@ -137,7 +137,7 @@ impl SharedEntry {
     fn encode_as(&self, media_type: &str, annotations: BTreeMap<String, String>) -> Result<Vec<u8>, EntryError> {
         let manifests: Vec<Descriptor> = std::iter::once(&self.image).chain(&self.attestations).cloned().collect();
         split_image_and_attestations(&manifests)?;
-        check_key(&self.name.key, &self.image)?;
+        check_key_platform(&self.name.key, &self.image)?;
         let index = Index { media_type: media_type.to_owned(), manifests, annotations, ..Index::default() };
         let bytes = index.encode_compact()?;
         check_size(&bytes)?;
@@ -178,7 +178,7 @@ impl SharedEntry {
         if found.tag() != tag || TagParts::parse(tag).is_none() || !expected.matches(&found) {
             return Err(EntryError::NameMismatch);
         }
-        check_key(&found.key, &image)?;
+        check_key_platform(&found.key, &image)?;
         Ok(SharedEntry { name: found, attempt, image, attestations, is_annotated })
     }
 
@@ -191,7 +191,7 @@ impl SharedEntry {
         }
         let (image, _) = split_image_and_attestations(&index.manifests).ok()?;
         let key = image.platform.as_ref().and_then(SharedEntryKey::from_platform)?;
-        Some(EntryName { list: list.to_owned(), run: run.map(str::to_owned), key }.tag())
+        Some(EntryName { list_tag: list.to_owned(), run: run.map(str::to_owned), key }.tag())
     }
 
     /// All descriptors that the entry adds to the list.
@@ -206,7 +206,7 @@ pub enum ExpectedEntryName<'a> {
     /// The list, run and key that its tag was derived from.
     Name(&'a EntryName),
     /// The list's tag and the run.
-    Run(&'a str, Option<&'a str>),
+    ListAndRun(&'a str, Option<&'a str>),
     /// Only its tag is known.
     Any,
 }
@@ -215,7 +215,7 @@ impl ExpectedEntryName<'_> {
     fn matches(self, found: &EntryName) -> bool {
         match self {
             ExpectedEntryName::Name(name) => name == found,
-            ExpectedEntryName::Run(list, run) => found.list == list && found.run.as_deref() == run,
+            ExpectedEntryName::ListAndRun(list, run) => found.list_tag == list && found.run.as_deref() == run,
             ExpectedEntryName::Any => true,
         }
     }
@@ -226,7 +226,7 @@ fn name_from_tag(tag: &str, expected: ExpectedEntryName<'_>, image: &Descriptor)
     match expected {
         ExpectedEntryName::Name(name) => Ok(name.clone()),
         ExpectedEntryName::Any => Err(EntryError::NotAnnotated),
-        ExpectedEntryName::Run(list, run) => {
+        ExpectedEntryName::ListAndRun(list, run) => {
             let TagParts { key, .. } = TagParts::parse(tag).ok_or(EntryError::NameMismatch)?;
             let derived = image
                 .platform
@@ -234,7 +234,7 @@ fn name_from_tag(tag: &str, expected: ExpectedEntryName<'_>, image: &Descriptor)
                 .and_then(SharedEntryKey::from_platform)
                 .filter(|platform_key| platform_key.tag_part() == key);
             let key = derived.unwrap_or_else(|| SharedEntryKey::unchecked(key));
-            Ok(EntryName { list: list.to_owned(), run: run.map(str::to_owned), key })
+            Ok(EntryName { list_tag: list.to_owned(), run: run.map(str::to_owned), key })
         }
     }
 }
@@ -255,7 +255,10 @@ fn name_from_annotations(annotations: &BTreeMap<String, String>) -> Result<(Entr
     let invalid_attempt = EntryError::InvalidContents("its annotation org.docker-manifest.draft.attempt is no number");
     let attempt =
         annotations.get(ATTEMPT_ANNOTATION).map(|text| text.parse().map_err(|_| invalid_attempt)).transpose()?;
-    Ok((EntryName { list: required(LIST_ANNOTATION)?, run: annotations.get(RUN_ANNOTATION).cloned(), key }, attempt))
+    Ok((
+        EntryName { list_tag: required(LIST_ANNOTATION)?, run: annotations.get(RUN_ANNOTATION).cloned(), key },
+        attempt,
+    ))
 }
 
 /// The image and its attestations.
@@ -297,7 +300,7 @@ fn check_descriptor(descriptor: &Descriptor) -> Result<(), EntryError> {
 }
 
 /// Checks that an image is for the platform of a key. A key that a user chose may have any image.
-fn check_key(key: &SharedEntryKey, image: &Descriptor) -> Result<(), EntryError> {
+fn check_key_platform(key: &SharedEntryKey, image: &Descriptor) -> Result<(), EntryError> {
     let platform_key = image.platform.as_ref().and_then(SharedEntryKey::from_platform);
     if !key.is_platform() || platform_key.as_ref() == Some(key) {
         return Ok(());

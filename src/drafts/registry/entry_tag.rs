@@ -39,7 +39,7 @@ impl SharedEntryKey {
     ///
     /// The key is the platform as `--require` compares it, with the build of a Windows image.
     pub fn from_platform(platform: &Platform) -> Option<SharedEntryKey> {
-        let Platform { os, architecture, variant, os_version, .. } = platform.normalized();
+        let Platform { os, architecture, variant, os_version, .. } = platform.normalized_for_comparison();
         if [&os, &architecture].iter().any(|word| word.is_empty() || *word == "unknown") {
             return None;
         }
@@ -90,8 +90,8 @@ impl SharedEntryKey {
     }
 
     /// Whether the platform has exactly one key. A Windows platform needs its build for that.
-    pub fn is_derivable(platform: &Platform) -> bool {
-        let Platform { os, os_version, .. } = platform.normalized();
+    pub fn has_single_key(platform: &Platform) -> bool {
+        let Platform { os, os_version, .. } = platform.normalized_for_comparison();
         os != "windows" || os_version.split('.').filter(|number| !number.is_empty()).count() >= WINDOWS_BUILD_COMPONENTS
     }
 
@@ -131,7 +131,7 @@ fn reads_as_platform(name: &str) -> bool {
         _ => return false,
     };
     let is_known_os_arch =
-        Platform { os: os.into(), architecture: architecture.into(), ..Platform::default() }.is_known();
+        Platform { os: os.into(), architecture: architecture.into(), ..Platform::default() }.is_known_os_arch();
     let is_variant = |word: &&str| platform::known_variants(Some(architecture)).contains(word);
     let is_build = |word: &&str| os == "windows" && word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_');
     is_known_os_arch && rest.is_none_or(|rest| is_variant(rest) || is_build(rest))
@@ -143,11 +143,11 @@ fn shortened(text: &str, hashed: &str, limit: usize) -> String {
         return text.to_owned();
     }
     let start: String = text.chars().take(limit.saturating_sub(SHORTENED_HASH_DIGITS + 1)).collect();
-    format!("{start}_{}", hex(hashed, SHORTENED_HASH_DIGITS))
+    format!("{start}_{}", hash_digits(hashed, SHORTENED_HASH_DIGITS))
 }
 
 /// The first digits of the sha256 hash of a text.
-fn hex(text: &str, digits: usize) -> String {
+fn hash_digits(text: &str, digits: usize) -> String {
     let digest = Digest::from_bytes(text.as_bytes());
     digest.as_str().split(':').next_back().unwrap_or_default().chars().take(digits).collect()
 }
@@ -156,7 +156,7 @@ fn hex(text: &str, digits: usize) -> String {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EntryName {
     /// The tag of the list.
-    pub list: String,
+    pub list_tag: String,
     /// The full id of the entry's run; `None` outside a run.
     pub run: Option<String>,
     /// The key of the entry in the list.
@@ -167,7 +167,7 @@ impl EntryName {
     /// The tag that the entry is stored under; at most 128 characters.
     pub fn tag(&self) -> String {
         let (run, key) = (run_part(self.run.as_deref()), self.key.tag_part());
-        format!("{TAG_PREFIX}{}.{run}.{key}", list_part(&self.list, &run, &key))
+        format!("{TAG_PREFIX}{}.{run}.{key}", list_part(&self.list_tag, &run, &key))
     }
 
     /// The entry's tag in the repository of `list`.
@@ -184,7 +184,7 @@ fn list_part(list: &str, run: &str, key: &str) -> String {
 
 /// A run as a part of a tag.
 fn run_part(run: Option<&str>) -> String {
-    run.map_or_else(|| NO_RUN.to_owned(), |run| hex(run, RUN_HASH_DIGITS))
+    run.map_or_else(|| NO_RUN.to_owned(), |run| hash_digits(run, RUN_HASH_DIGITS))
 }
 
 /// The parts of an entry's tag.
@@ -232,13 +232,13 @@ mod tests {
     }
 
     fn name(list: &str, run: Option<&str>, key: SharedEntryKey) -> EntryName {
-        EntryName { list: list.into(), run: run.map(str::to_owned), key }
+        EntryName { list_tag: list.into(), run: run.map(str::to_owned), key }
     }
 
     #[test]
     fn entry_tag_has_list_run_and_key() {
         let run = "github:601234567:16412345678";
-        let digits = hex(run, 8);
+        let digits = hash_digits(run, 8);
         let entry = name("1.2.3", Some(run), key("linux/arm64/v8"));
         assert_eq!(entry.tag(), format!("draft.1.2.3.{digits}.linux-arm64"));
         assert_eq!(name("1.2.3", None, key("linux/arm64")).tag(), "draft.1.2.3.0.linux-arm64");
@@ -268,7 +268,7 @@ mod tests {
         assert_eq!(key("windows/amd64:10.0.20348").as_str(), "windows/amd64:10.0.20348");
         assert_eq!(SharedEntryKey::from_platform(&Platform::parse("unknown/unknown").unwrap()), None);
         assert_eq!(SharedEntryKey::from_platform(&Platform::default()), None);
-        let derivable = |text: &str| SharedEntryKey::is_derivable(&Platform::parse(text).unwrap());
+        let derivable = |text: &str| SharedEntryKey::has_single_key(&Platform::parse(text).unwrap());
         assert!(derivable("linux/amd64") && derivable("windows/amd64:10.0.20348"));
         assert!(!derivable("windows/amd64") && !derivable("windows/amd64:10.0"));
     }

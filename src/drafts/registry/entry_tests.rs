@@ -25,7 +25,7 @@ fn entry() -> SharedEntry {
     let image = image("linux/arm64");
     let key = SharedEntryKey::from_platform(image.platform.as_ref().unwrap()).unwrap();
     let run = Some("github:601234567:16412345678".to_owned());
-    let name = EntryName { list: "1.2.3".into(), run, key };
+    let name = EntryName { list_tag: "1.2.3".into(), run, key };
     SharedEntry { name, attempt: Some(2), image, attestations: vec![attestation()], is_annotated: true }
 }
 
@@ -65,8 +65,8 @@ fn docker_list_entry_is_identified_by_its_tag() {
     let tag = plain.name.tag();
     let decode_docker_list = |expected| SharedEntry::decode(media_type::DOCKER_LIST, &bytes, &tag, expected);
     assert_eq!(decode_docker_list(ExpectedEntryName::Name(&plain.name)).unwrap(), plain);
-    assert_eq!(decode_docker_list(ExpectedEntryName::Run("1.2.3", plain.name.run.as_deref())).unwrap(), plain);
-    assert_eq!(decode_docker_list(ExpectedEntryName::Run("1.2.3", None)), Err(EntryError::NameMismatch));
+    assert_eq!(decode_docker_list(ExpectedEntryName::ListAndRun("1.2.3", plain.name.run.as_deref())).unwrap(), plain);
+    assert_eq!(decode_docker_list(ExpectedEntryName::ListAndRun("1.2.3", None)), Err(EntryError::NameMismatch));
     assert_eq!(decode_docker_list(ExpectedEntryName::Any), Err(EntryError::NotAnnotated));
     // A Docker manifest list cannot hold all members of this entry, and none is dropped.
     assert_eq!(entry().encode_for_docker().unwrap(), None);
@@ -140,13 +140,13 @@ proptest! {
         let mut image = image(os);
         image.annotations.insert("note".into(), note);
         let key = SharedEntryKey::from_platform(image.platform.as_ref().unwrap()).unwrap();
-        let name = EntryName { list: list.clone(), run: run.clone(), key };
+        let name = EntryName { list_tag: list.clone(), run: run.clone(), key };
         let attestations = vec![attestation()];
         let entry = SharedEntry { name: name.clone(), attempt, image, attestations, is_annotated: true };
         let bytes = entry.encode().unwrap();
         prop_assert_eq!(&bytes, &entry.clone().encode().unwrap());
         prop_assert!(!bytes.contains(&b'\n'));
-        let in_run = ExpectedEntryName::Run(&list, run.as_deref());
+        let in_run = ExpectedEntryName::ListAndRun(&list, run.as_deref());
         for expected in [ExpectedEntryName::Name(&name), in_run, ExpectedEntryName::Any] {
             let found = SharedEntry::decode(media_type::OCI_INDEX, &bytes, &name.tag(), expected);
             prop_assert_eq!(found.as_ref(), Ok(&entry));

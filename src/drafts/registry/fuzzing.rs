@@ -14,7 +14,7 @@ pub(crate) fn shared_entry(bytes: &[u8]) {
     for served in [media_type::OCI_INDEX, media_type::DOCKER_LIST] {
         let run = Some("r");
         let Some(tag) = SharedEntry::derive_tag(served, bytes, "1", run) else { continue };
-        for expected in [ExpectedEntryName::Any, ExpectedEntryName::Run("1", run)] {
+        for expected in [ExpectedEntryName::Any, ExpectedEntryName::ListAndRun("1", run)] {
             let Ok(entry) = SharedEntry::decode(served, bytes, &tag, expected) else { continue };
             let reference = Reference::parse(&format!("h.x/a:{tag}"));
             assert!(tag.len() <= 128 && reference.is_ok_and(|reference| reference.tag() == Some(&tag)), "{tag:.200}");

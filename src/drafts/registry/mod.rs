@@ -12,4 +12,4 @@ pub mod store;
 pub use entry::{EntryError, ExpectedEntryName, SharedEntry};
 pub use entry_tag::{EntryName, SharedEntryKey, TagParts};
 pub use pipeline_run::PipelineRun;
-pub use store::{Deletion, EntryLookup, FoundEntry, RegistryDrafts, RejectedEntry, SharedStoreError, StoredEntry};
+pub use store::{Deletion, EntryLookup, FoundEntry, RejectedEntry, SharedDraftStore, SharedStoreError, StoredEntry};

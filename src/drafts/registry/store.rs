@@ -13,7 +13,7 @@ use crate::net::{RegistryError, RegistryErrorKind, tasks};
 use crate::reference::{Reference, Repository};
 
 /// The entries of one repository.
-pub struct RegistryDrafts<'a> {
+pub struct SharedDraftStore<'a> {
     pub(super) client: &'a RegistryClient,
     pub(super) repository: &'a Repository,
     pub(super) run: &'a PipelineRun,
@@ -55,8 +55,8 @@ pub struct RejectedEntry {
 /// An entry that was put.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredEntry {
-    /// Its tag.
-    pub tag: Reference,
+    /// Its full tag.
+    pub reference: Reference,
     /// The digest of its bytes.
     pub digest: Digest,
 }
@@ -65,26 +65,26 @@ pub struct StoredEntry {
 #[derive(Debug, thiserror::Error)]
 pub enum SharedStoreError {
     /// An invalid entry.
-    #[error("cannot store {tag}: {source}")]
+    #[error("cannot store {reference}: {source}")]
     InvalidEntry {
         /// Where it would be stored.
-        tag: String,
+        reference: String,
         /// What is wrong with it.
         source: EntryError,
     },
     /// The tag has another entry, and the registry does not replace it.
-    #[error("{tag} has another entry, and the registry does not replace it: {}", source.message)]
+    #[error("{reference} has another entry, and the registry does not replace it: {}", source.message)]
     Conflict {
-        /// The tag.
-        tag: String,
+        /// The full tag.
+        reference: String,
         /// The response to the PUT.
         source: Box<RegistryError>,
     },
     /// The registry refuses the entry.
-    #[error("failed to put entry {tag}: {source}")]
+    #[error("failed to put entry {reference}: {source}")]
     Put {
-        /// The tag.
-        tag: String,
+        /// The full tag.
+        reference: String,
         /// The response to the PUT.
         source: Box<RegistryError>,
     },
@@ -126,10 +126,10 @@ impl Deletion {
     }
 }
 
-impl<'a> RegistryDrafts<'a> {
+impl<'a> SharedDraftStore<'a> {
     /// The entries of this run in a repository. Does no I/O.
-    pub fn new(client: &'a RegistryClient, repository: &'a Repository, run: &'a PipelineRun) -> RegistryDrafts<'a> {
-        RegistryDrafts { client, repository, run }
+    pub fn new(client: &'a RegistryClient, repository: &'a Repository, run: &'a PipelineRun) -> SharedDraftStore<'a> {
+        SharedDraftStore { client, repository, run }
     }
 
     /// Stores an entry under its tag, and replaces the previous one. Storing the same entry again changes nothing.
@@ -143,12 +143,12 @@ impl<'a> RegistryDrafts<'a> {
     pub fn put(&self, entry: &SharedEntry) -> Result<StoredEntry, SharedStoreError> {
         let tag = entry.name.tag();
         let full_tag = || format!("{}:{tag}", self.repository);
-        let invalid_entry = |source| SharedStoreError::InvalidEntry { tag: full_tag(), source };
+        let invalid_entry = |source| SharedStoreError::InvalidEntry { reference: full_tag(), source };
         let bytes = entry.encode().map_err(invalid_entry)?;
         let first_error = match self.put_encoded(&tag, media_type::OCI_INDEX, &bytes) {
             Ok(stored) => return Ok(stored),
             // If the registry does not know the image (yet), another format does not help.
-            Err(error) if !error.is_content_refused() || error.is_missing_dependency() => {
+            Err(error) if !error.is_permanent_client_error() || error.is_missing_dependency() => {
                 return Err(self.put_error(&tag, error));
             }
             Err(error) => error,
@@ -171,7 +171,7 @@ impl<'a> RegistryDrafts<'a> {
         }
         match present {
             Ok(EntryLookup::Found(_) | EntryLookup::Rejected(_)) => {
-                Err(SharedStoreError::Conflict { tag: full_tag(), source: Box::new(first_error) })
+                Err(SharedStoreError::Conflict { reference: full_tag(), source: Box::new(first_error) })
             }
             _ => Err(self.put_error(&tag, first_error)),
         }
@@ -185,11 +185,11 @@ impl<'a> RegistryDrafts<'a> {
 
     fn stored_entry(&self, tag: &str, digest: Digest) -> Result<StoredEntry, RegistryError> {
         let invalid_tag = |_| RegistryError::new(RegistryErrorKind::Protocol, self.repository.domain(), "no such tag");
-        Ok(StoredEntry { tag: self.repository.at_tag(tag).map_err(invalid_tag)?, digest })
+        Ok(StoredEntry { reference: self.repository.at_tag(tag).map_err(invalid_tag)?, digest })
     }
 
     fn put_error(&self, tag: &str, error: RegistryError) -> SharedStoreError {
-        SharedStoreError::Put { tag: format!("{}:{tag}", self.repository), source: Box::new(error) }
+        SharedStoreError::Put { reference: format!("{}:{tag}", self.repository), source: Box::new(error) }
     }
 
     /// Fetches the content of an entry's tag. One request (GET).
@@ -220,7 +220,11 @@ impl<'a> RegistryDrafts<'a> {
             Some(name) => name.tag(),
             None => SharedEntry::derive_tag(&served.media_type, &served.bytes, list, run).unwrap_or_default(),
         };
-        Ok(decode_served(served, &tag, expected.map_or(ExpectedEntryName::Run(list, run), ExpectedEntryName::Name)))
+        Ok(decode_served(
+            served,
+            &tag,
+            expected.map_or(ExpectedEntryName::ListAndRun(list, run), ExpectedEntryName::Name),
+        ))
     }
 
     fn fetch(&self, reference: &Reference) -> Result<Option<FetchedManifest>, RegistryError> {
@@ -266,7 +270,7 @@ impl<'a> RegistryDrafts<'a> {
     ) -> Result<Vec<EntryLookup>, Vec<RegistryError>> {
         let run = self.run.id.as_deref();
         tasks::run_parallel(self.client.jobs(), tags, |(tag, name)| {
-            self.lookup(tag, name.as_ref().map_or(ExpectedEntryName::Run(list, run), ExpectedEntryName::Name))
+            self.lookup(tag, name.as_ref().map_or(ExpectedEntryName::ListAndRun(list, run), ExpectedEntryName::Name))
         })
     }
 
@@ -282,7 +286,7 @@ impl<'a> RegistryDrafts<'a> {
         if self.client.is_artifactory(self.repository) {
             return Ok(Deletion::NotAttempted("Artifactory deletes the images of an index together with it"));
         }
-        self.client.announce_access(self.repository, Access::PullPush);
+        self.client.expect_access(self.repository, Access::PullPush);
         let by_digest = ManifestName::Digest(found.digest.clone());
         let Err(digest_error) = self.client.delete_manifest(self.repository, &by_digest) else {
             return Ok(Deletion::Deleted);

@@ -59,7 +59,7 @@ impl JsonReader<'_> {
             self.output = text::read_spec(text)?;
             return Ok(());
         }
-        if self.image(members, "")? {
+        if self.add_image(members, "")? {
             return Ok(());
         }
         let members: Vec<(&String, &Value)> =
@@ -74,7 +74,7 @@ impl JsonReader<'_> {
     }
 
     /// Adds the image that an object names. Returns whether it names one.
-    fn image(&mut self, members: &JsonObject, position: &str) -> BuildOutputResult<bool> {
+    fn add_image(&mut self, members: &JsonObject, position: &str) -> BuildOutputResult<bool> {
         let qualified =
             |member: &str| if position.is_empty() { member.to_owned() } else { format!("{member} of {position}") };
         let (digest, name) = if members.contains_key(DIGEST) || members.contains_key(DESCRIPTOR) {
@@ -97,7 +97,7 @@ impl JsonReader<'_> {
         } else {
             return Ok(false);
         };
-        let repository = name.as_ref().map_or(self.selection.repository, Reference::repository);
+        let repository = name.as_ref().map_or(self.selection.default_repository, Reference::repository);
         let size = match members.get(DESCRIPTOR) {
             Some(Value::Object(descriptor)) => {
                 size(descriptor, &|member| qualified(&format!("{DESCRIPTOR} {member}")))?
@@ -132,7 +132,7 @@ impl JsonReader<'_> {
         let names = string(members, IMAGE_NAMES).unwrap_or_default().split(',').map(str::trim);
         let names = names.filter(|name| !name.is_empty()).map(|name| reference(name, &qualified(IMAGE_NAMES)));
         let names: Vec<Reference> = names.collect::<Result<_, _>>()?;
-        let in_repository = names.iter().find(|name| name.repository() == self.selection.repository);
+        let in_repository = names.iter().find(|name| name.repository() == self.selection.default_repository);
         Ok(in_repository.or(names.first()).cloned())
     }
 
@@ -143,14 +143,14 @@ impl JsonReader<'_> {
         if let Some((name, _)) = without_digest.iter().find(|(_, value)| !value.is_object()) {
             return Err(BuildOutputError::UnknownJson((*name).clone()));
         }
-        let targets = self.selected_targets(&with_digest, &without_digest)?;
-        if self.selection.targets.is_empty() {
+        let targets = self.select_targets(&with_digest, &without_digest)?;
+        if self.selection.build_targets.is_empty() {
             let note = |(name, _): &(&String, &Value)| format!("the target {name} has no digest and is left out");
             self.output.notes.extend(without_digest.iter().map(note));
         }
         for (name, value) in targets {
             if let Value::Object(members) = value {
-                self.image(members, name)?;
+                self.add_image(members, name)?;
             }
         }
         Ok(())
@@ -162,24 +162,24 @@ impl JsonReader<'_> {
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             return Err(BuildOutputError::InvalidDigest { member: (*name).clone(), text });
         }
-        for (name, value) in self.selected_targets(members, &[])? {
+        for (name, value) in self.select_targets(members, &[])? {
             if let Ok(digest) = value.as_str().unwrap_or_default().parse::<Digest>() {
-                let reference = self.selection.repository.at_digest(&digest);
+                let reference = self.selection.default_repository.at_digest(&digest);
                 self.output.images.push(BuiltImage { reference, position: name.clone(), size: None });
             }
         }
         Ok(())
     }
 
-    /// The requested targets, of those with a digest; all if none is requested.
-    fn selected_targets<'v>(
+    /// The requested targets, of those with a digest; without a request, the only one.
+    fn select_targets<'v>(
         &mut self,
         with_digest: &[(&'v String, &'v Value)],
         without_digest: &[(&'v String, &'v Value)],
     ) -> BuildOutputResult<Vec<(&'v String, &'v Value)>> {
-        self.output.has_targets = true;
+        self.output.has_build_targets = true;
         let names = |targets: &[(&String, &Value)]| targets.iter().map(|(name, _)| (*name).clone()).collect::<Vec<_>>();
-        let targets = self.selection.targets;
+        let targets = self.selection.build_targets;
         if let Some(target) = targets.iter().find(|target| !with_digest.iter().any(|(name, _)| name == target)) {
             return Err(BuildOutputError::UnknownTarget { target: target.clone(), available: names(with_digest) });
         }
@@ -198,13 +198,13 @@ impl JsonReader<'_> {
     fn items(&mut self, items: &[Value]) -> BuildOutputResult<()> {
         let is_artifact = |item: &Value| item.get("type").is_some_and(Value::is_string) && item.get("name").is_some();
         if !items.is_empty() && items.iter().all(is_artifact) {
-            return self.artifacts(items);
+            return self.goreleaser_artifacts(items);
         }
         for (number, item) in items.iter().enumerate() {
             let position = format!("item {}", number + 1);
             match item {
                 Value::Object(members) => {
-                    if !self.image(members, &position)? {
+                    if !self.add_image(members, &position)? {
                         return Err(BuildOutputError::UnknownJson(position));
                     }
                 }
@@ -227,7 +227,7 @@ impl JsonReader<'_> {
 
     /// The `artifacts.json` of goreleaser: images and lists among archives and packages. An image has an item without a
     /// digest, and after its push a second one with the digest.
-    fn artifacts(&mut self, items: &[Value]) -> BuildOutputResult<()> {
+    fn goreleaser_artifacts(&mut self, items: &[Value]) -> BuildOutputResult<()> {
         let is_image = |item: &&Value| {
             let kind = item.get("type").and_then(Value::as_str).unwrap_or_default();
             kind.contains("Docker Image") || kind.contains("Docker Manifest")
@@ -239,8 +239,8 @@ impl JsonReader<'_> {
         };
         let images: Vec<&Value> = items.iter().filter(is_image).collect();
         let ids: Vec<String> = images.iter().filter_map(|item| extra(item, "ID")).collect();
-        let targets = self.selection.targets;
-        self.output.has_targets = true;
+        let targets = self.selection.build_targets;
+        self.output.has_build_targets = true;
         if let Some(target) = targets.iter().find(|target| !ids.contains(target)) {
             let available: std::collections::BTreeSet<String> = ids.iter().cloned().collect();
             return Err(BuildOutputError::UnknownTarget {

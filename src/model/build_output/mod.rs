@@ -26,9 +26,10 @@ const IMAGES_MAX: usize = 10_000;
 pub struct ImageSelection<'a> {
     /// The repository of images for which the file names none. If an image has several names, the one in this
     /// repository counts.
-    pub repository: &'a Repository,
-    /// The requested targets (bake), names (a map of digests) or ids (goreleaser). All if it is empty.
-    pub targets: &'a [String],
+    pub default_repository: &'a Repository,
+    /// The requested targets (bake), names (a map of digests) or ids (goreleaser). If it is empty, the only target or
+    /// name, and all ids.
+    pub build_targets: &'a [String],
 }
 
 /// One image that a file names.
@@ -50,8 +51,8 @@ pub struct BuildOutput {
     pub images: Vec<BuiltImage>,
     /// A line for each target or field that is not used.
     pub notes: Vec<String>,
-    /// Whether the file has targets, so that [`ImageSelection::targets`] applies.
-    pub has_targets: bool,
+    /// Whether the file has targets, so that [`ImageSelection::build_targets`] applies.
+    pub has_build_targets: bool,
 }
 
 /// Reads one file.

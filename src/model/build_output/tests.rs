@@ -10,22 +10,22 @@ fn list() -> Repository {
 fn read_with(text: &str, targets: &[&str]) -> Result<BuildOutput, String> {
     let targets: Vec<String> = targets.iter().map(|target| (*target).to_owned()).collect();
     let text = text.replace("HHH", H).replace("III", I);
-    let selection = ImageSelection { repository: &list(), targets: &targets };
+    let selection = ImageSelection { default_repository: &list(), build_targets: &targets };
     parse(text.as_bytes(), &selection).map_err(|error| error.to_string())
 }
 
 /// The images of a text in which HHH and III are digests.
 fn images(text: &str) -> Vec<String> {
-    short_references(&read_with(text, &[]).unwrap_or_else(|error| panic!("{text}: {error}")))
+    masked_references(&read_with(text, &[]).unwrap_or_else(|error| panic!("{text}: {error}")))
 }
 
-fn short_references(output: &BuildOutput) -> Vec<String> {
+fn masked_references(output: &BuildOutput) -> Vec<String> {
     let short = |image: &BuiltImage| image.reference.to_string().replace(H, "HHH").replace(I, "III");
     output.images.iter().map(short).collect()
 }
 
 fn error_text(text: &str) -> String {
-    read_with(text, &[]).map(|output| short_references(&output)).unwrap_err().replace(H, "HHH").replace(I, "III")
+    read_with(text, &[]).map(|output| masked_references(&output)).unwrap_err().replace(H, "HHH").replace(I, "III")
 }
 
 const IMAGE_IN_LIST_REPOSITORY: &str = "reg.example/app@sha256:HHH";
@@ -68,7 +68,7 @@ fn parse_names_a_damaged_line() {
     }
     // An id of 64 digits alone is not a digest, nor a name.
     assert_eq!(error_text("HHH"), format!("line 1 {neither} HHH"));
-    let selection = ImageSelection { repository: &list(), targets: &[] };
+    let selection = ImageSelection { default_repository: &list(), build_targets: &[] };
     let utf16: Vec<u8> = [0xff, 0xfe].into_iter().chain("sha256:".bytes().flat_map(|byte| [byte, 0])).collect();
     assert_eq!(parse(&utf16, &selection), Err(BuildOutputError::Utf16));
     assert_eq!(parse(b"sha256:x\n\xff", &selection), Err(BuildOutputError::NotUtf8 { line: 2 }));
@@ -136,12 +136,12 @@ fn bake_metadata_is_selected_by_target() {
     let one = r#"{"buildx.build.warnings":[{"vertex":"x"}],"base":{"buildx.build.ref":"b"},
         "web":{"containerimage.digest":"sha256:HHH","image.name":"me/web"}}"#;
     let read = read_with(one, &[]).unwrap();
-    assert_eq!(short_references(&read), ["docker.io/me/web@sha256:HHH"]);
+    assert_eq!(masked_references(&read), ["docker.io/me/web@sha256:HHH"]);
     assert_eq!(read.notes, ["the target base has no digest and is left out"]);
     assert_eq!(read.images[0].position, "web");
     let two = r#"{"db":{"containerimage.digest":"sha256:III"},"web":{"containerimage.digest":"sha256:HHH"}}"#;
     assert_eq!(error_text(two), "the file has several targets: db, web");
-    assert_eq!(short_references(&read_with(two, &["web"]).unwrap()), [IMAGE_IN_LIST_REPOSITORY]);
+    assert_eq!(masked_references(&read_with(two, &["web"]).unwrap()), [IMAGE_IN_LIST_REPOSITORY]);
     assert_eq!(read_with(two, &["web", "db"]).unwrap().images.len(), 2);
     assert_eq!(read_with(two, &["wed"]).unwrap_err(), "no target wed with a digest; there is: db, web");
     assert_eq!(error_text(r#"{"a":{"x":1},"b":{}}"#), "no target has a digest: a, b");
@@ -159,7 +159,7 @@ fn maps_of_digests_are_selected_by_name() {
     assert_eq!(images(r#"{"web":"sha256:HHH"}"#), [IMAGE_IN_LIST_REPOSITORY]);
     let two = r#"{"web":"sha256:HHH","db":"sha256:III"}"#;
     assert_eq!(error_text(two), "the file has several targets: web, db");
-    assert_eq!(short_references(&read_with(two, &["web"]).unwrap()), [IMAGE_IN_LIST_REPOSITORY]);
+    assert_eq!(masked_references(&read_with(two, &["web"]).unwrap()), [IMAGE_IN_LIST_REPOSITORY]);
     assert_eq!(error_text(r#"{"web":"sha256:HHH","db":"III"}"#), "db is not a digest: III");
     assert_eq!(error_text(r#"{"web":"sha256:HHH","n":3}"#), "n is not a digest: 3");
     // kaniko, one object a line.
@@ -191,9 +191,9 @@ fn goreleaser_artifacts_give_images_and_lists() {
         {"name":"r.x/new:1","type":"Docker Image V2","extra":{"Digest":"sha256:HHH","ID":"new"}},
         {"name":"r.x/old:1","type":"Docker Image","extra":{"ID":"app"}}]"#;
     let read = read_with(artifacts, &[]).unwrap();
-    assert_eq!(short_references(&read), ["r.x/app@sha256:HHH", "r.x/app@sha256:III", "r.x/new@sha256:HHH"]);
+    assert_eq!(masked_references(&read), ["r.x/app@sha256:HHH", "r.x/app@sha256:III", "r.x/new@sha256:HHH"]);
     assert_eq!(read.notes, ["the artifact r.x/old:1 has no digest and is left out"]);
-    assert_eq!(short_references(&read_with(artifacts, &["all"]).unwrap()), ["r.x/app@sha256:III"]);
+    assert_eq!(masked_references(&read_with(artifacts, &["all"]).unwrap()), ["r.x/app@sha256:III"]);
     assert_eq!(read_with(artifacts, &["x"]).unwrap_err(), "no target x with a digest; there is: all, app, new");
     let none = r#"[{"name":"a.tar.gz","type":"Archive"}]"#;
     assert_eq!(error_text(none), "the file names no image");
@@ -220,7 +220,7 @@ fn parse_reads_our_own_output() {
     let exported = "image: r.x/app:2\nmanifests:\n  - image: r.x/app@sha256:HHH\n    platform: linux/arm64\n  - \
         image: r.x/b:1@sha256:III\n";
     let read = read_with(exported, &[]).unwrap();
-    assert_eq!(short_references(&read), ["r.x/app@sha256:HHH", "r.x/b@sha256:III"]);
+    assert_eq!(masked_references(&read), ["r.x/app@sha256:HHH", "r.x/b@sha256:III"]);
     assert_eq!(read.notes.len(), 1, "the platform is not read");
     assert_eq!(images(r#"{"image":"r.x/a:2","manifests":[{"image":"r.x/a@sha256:HHH"}]}"#), ["r.x/a@sha256:HHH"]);
     let tags = error_text("image: r.x/app:2\nmanifests:\n  - image: r.x/app:1\n");

@@ -52,7 +52,7 @@ pub(super) enum LineError {
 /// The image on a line: `sha256:H`, `reg/app@sha256:H`, `reg/app:1@sha256:H`, or `H  reg/app:1`.
 pub(super) fn parse_line(line: &str, selection: &ImageSelection<'_>) -> Result<Reference, LineError> {
     if let Ok(digest) = line.parse::<Digest>() {
-        return Ok(selection.repository.at_digest(&digest));
+        return Ok(selection.default_repository.at_digest(&digest));
     }
     // GNU's `sha256sum` has a second space or an asterisk before the name.
     if let Some((hex, name)) = line.split_once(' ') {

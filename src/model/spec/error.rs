@@ -187,7 +187,7 @@ pub enum SpecSuggestion {
     /// The key can be omitted, because the image states the value.
     FromImage,
     /// The key is ignored. This is for a warning.
-    Skipped,
+    SkippedKey,
 }
 
 impl SpecSuggestion {
@@ -226,7 +226,7 @@ impl fmt::Display for SpecSuggestion {
             SpecSuggestion::OneOf(words) => write!(f, "; there is {}", words.join(", ")),
             SpecSuggestion::BelongsIn(mapping) => write!(f, "; it belongs in {mapping}"),
             SpecSuggestion::FromImage => f.write_str("; leave it out: an image says its own version"),
-            SpecSuggestion::Skipped => f.write_str("; it is skipped"),
+            SpecSuggestion::SkippedKey => f.write_str("; it is skipped"),
         }
     }
 }
@@ -242,7 +242,7 @@ fn truncated(text: &str) -> String {
 
 /// A text without control characters, cut after so many characters.
 fn truncated_to(text: &str, length: usize) -> String {
-    let mut truncated: String = text.chars().take(length).flat_map(positions::printable).collect();
+    let mut truncated: String = text.chars().take(length).flat_map(positions::replace_unprintable).collect();
     if text.chars().nth(length).is_some() {
         truncated.push('…');
     }

@@ -48,7 +48,7 @@ pub struct Spec {
     /// Additional tags for the list, in each target's repository.
     pub tags: Vec<String>,
     /// The source index: the list has its content, as far as the spec cannot express it.
-    pub source: Option<Location>,
+    pub source_location: Option<Location>,
     /// The list's own annotations. Only an OCI index has them.
     pub annotations: BTreeMap<String, String>,
     /// The list's `artifactType`. Only an OCI index has it.
@@ -70,8 +70,8 @@ pub struct Spec {
 pub struct BuildOutputSource {
     /// The file or the directory. A relative path begins at the directory of the spec file.
     pub path: String,
-    /// The requested targets, names or ids in the file; all if it is empty.
-    pub targets: Vec<String>,
+    /// The requested targets, names or ids in the file. If it is empty, the only target or name, and all ids.
+    pub build_targets: Vec<String>,
     /// The repository of images for which the file names none; `None` for that of the list.
     pub repository: Option<Repository>,
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 
 use super::error::{LocatedError, SpecErrorKind, SpecSuggestion, canonical_key};
+use super::variables::VariableError;
 use super::yaml_tree::{NodeContent, NodeId, YamlTree};
 use super::{Dialect, variables};
 
@@ -26,7 +27,7 @@ const EXTENSION_PREFIX: &str = "x-";
 const WARNINGS_MAX: usize = 100;
 
 /// The maximum depth of `<<` merges.
-const MERGES_MAX: usize = 16;
+const MERGE_DEPTH_MAX: usize = 16;
 
 /// The members of a mapping that have a value, by the canonical names of their keys.
 pub(super) type MemberNodes = HashMap<&'static str, NodeId>;
@@ -114,17 +115,19 @@ impl<'t> NodeReader<'t> {
             return Err(self.wrong_type(id, name, "a text, \"\" for an empty one"));
         }
         let expanded = variables::expand(text, self.env);
-        let expanded = expanded
-            .map_err(|(dollar, kind)| LocatedError { range: self.variable_range(&node.range, dollar), kind })?;
+        let expanded = expanded.map_err(|VariableError { dollar_index, kind }| {
+            let range = self.variable_range(&node.range, dollar_index);
+            LocatedError { range, kind }
+        })?;
         self.count_bytes(id, NODE_BYTES + expanded.len())?;
         Ok(expanded.into_owned())
     }
 
     /// The range of a variable in the file, by the number of its dollar sign in the value. It is not exact after a
     /// dollar sign that YAML escapes, which is rare.
-    fn variable_range(&self, range: &Range<usize>, nth: usize) -> Range<usize> {
+    fn variable_range(&self, range: &Range<usize>, dollar_index: usize) -> Range<usize> {
         let written = self.tree.source_text(range);
-        let Some((offset, _)) = written.match_indices('$').nth(nth) else { return range.clone() };
+        let Some((offset, _)) = written.match_indices('$').nth(dollar_index) else { return range.clone() };
         let variable = written.get(offset..).unwrap_or_default();
         let length = variable.find(['}', '\n', '\r']).map_or(variable.len(), |end| end + 1);
         range.start + offset..range.start + offset + length
@@ -182,7 +185,7 @@ impl<'t> NodeReader<'t> {
             LocatedError { range, kind: SpecErrorKind::UnknownKey { key, mapping: mapping.name, suggestion } }
         };
         match self.dialect {
-            Dialect::ManifestTool => self.warn(unknown_key(SpecSuggestion::Skipped)),
+            Dialect::ManifestTool => self.warn(unknown_key(SpecSuggestion::SkippedKey)),
             Dialect::Native if is_extension => {}
             Dialect::Native => return Err(unknown_key(SpecSuggestion::for_key(key, mapping.keys))),
         }
@@ -210,7 +213,7 @@ impl<'t> NodeReader<'t> {
             return Err(self.error_at(id, SpecErrorKind::InvalidMerge));
         };
         self.count_bytes(id, NODE_BYTES)?;
-        if depth > MERGES_MAX {
+        if depth > MERGE_DEPTH_MAX {
             return Err(self.error_at(id, SpecErrorKind::TooLarge));
         }
         let mut offsets: HashMap<&str, usize> = HashMap::new();

@@ -1,4 +1,5 @@
-//! A platform in a spec: a mapping, in which fields may be missing, or one text such as `linux/arm64`.
+//! Checks the platform of a spec, and replaces other spellings: a mapping, in which fields may be missing, or one text
+//! such as `linux/arm64`. `spec_reader` reads it.
 //!
 //! It is published as written, as by manifest-tool: `arm64` keeps the variant `v8`, for example. Only other spellings
 //! (`x86_64`, the variant `8`) are replaced by those of Go and OCI.
@@ -30,7 +31,7 @@ pub(super) fn with_canonical_spelling(platform: Platform) -> Platform {
         "" => implied,
         given => canonical_variant(&architecture, given),
     };
-    let os = platform.normalized().os;
+    let os = platform.normalized_for_comparison().os;
     Platform { os, architecture, variant, ..platform }
 }
 
@@ -82,7 +83,7 @@ pub(super) fn check(platform: &Platform, name: &str) -> Result<(), (&'static str
     if !architecture.is_empty() && !architectures.contains(&architecture.as_str()) {
         return Err(("architecture", unknown("architecture", architecture, &architectures)));
     }
-    if !os.is_empty() && !architecture.is_empty() && !platform.is_known() {
+    if !os.is_empty() && !architecture.is_empty() && !platform.is_known_os_arch() {
         let suggestion = SpecSuggestion::OneOf(known_architectures(Some(os)));
         let kind = SpecErrorKind::UnknownPlatform { os: os.clone(), architecture: architecture.clone(), suggestion };
         return Err(("architecture", kind));

@@ -43,7 +43,7 @@ pub(super) fn excerpt(text: &str, range: &Range<usize>) -> String {
 }
 
 /// A character that can be printed on a terminal.
-pub(super) fn printable(character: char) -> Option<char> {
+pub(super) fn replace_unprintable(character: char) -> Option<char> {
     match character {
         // Characters that change the direction of writing would make another text appear.
         '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => Some('\u{fffd}'),
@@ -54,7 +54,7 @@ pub(super) fn printable(character: char) -> Option<char> {
 
 /// A character above the carets, one column wide: a tab is a space.
 fn column_preserving(character: char) -> char {
-    if character == '\t' { ' ' } else { printable(character).unwrap_or(' ') }
+    if character == '\t' { ' ' } else { replace_unprintable(character).unwrap_or(' ') }
 }
 
 fn line_start_of(text: &str, offset: usize) -> usize {

@@ -41,7 +41,7 @@ fn any_platform() -> impl Strategy<Value = Platform> {
 }
 
 /// A platform as the parser returns it.
-fn any_typed_platform() -> impl Strategy<Value = Platform> {
+fn any_parsed_platform() -> impl Strategy<Value = Platform> {
     any_platform().prop_map(|platform| Platform::parse(&platform_check::format_platform(&platform)).unwrap())
 }
 
@@ -114,7 +114,7 @@ fn any_build_output() -> impl Strategy<Value = BuildOutputSource> {
     let path = any_word().prop_filter("no path", |path| !path.is_empty());
     let repository = proptest::option::of(any_reference().prop_map(|reference| reference.repository().clone()));
     (path, proptest::collection::vec(any_word(), 0..3), repository)
-        .prop_map(|(path, targets, repository)| BuildOutputSource { path, targets, repository })
+        .prop_map(|(path, build_targets, repository)| BuildOutputSource { path, build_targets, repository })
 }
 
 fn any_spec() -> impl Strategy<Value = Spec> {
@@ -133,13 +133,13 @@ fn any_spec() -> impl Strategy<Value = Spec> {
         any_artifact_type(),
         list_format,
         attestations,
-        proptest::collection::vec(any_typed_platform(), 0..3),
+        proptest::collection::vec(any_parsed_platform(), 0..3),
         (proptest::collection::vec(any_entry(), 0..4), proptest::collection::vec(any_build_output(), 0..3))
             .prop_filter("nothing", |(manifests, from)| !manifests.is_empty() || !from.is_empty()),
     )
         .prop_map(
             |(targets, tags, annotations, artifact_type, list_format, attestations, require, (manifests, from))| Spec {
-                source: None,
+                source_location: None,
                 targets,
                 tags,
                 annotations,

@@ -95,7 +95,8 @@ impl NodeReader<'_> {
             targets: self.one_or_more(targets, "image", NodeReader::target)?,
             tags: self
                 .optional(&members, "tags", |reader, id| reader.list(id, "`tags`", |reader, id| reader.tag(id)))?,
-            source: self.optional(&members, "source", |reader, id| reader.location(id, "`source`").map(Some))?,
+            source_location: self
+                .optional(&members, "source", |reader, id| reader.location(id, "`source`").map(Some))?,
             annotations: self.optional(&members, "annotations", NodeReader::annotations)?,
             artifact_type: self.optional(&members, "artifactType", NodeReader::artifact_type)?,
             list_format: self.optional(&members, "type", NodeReader::list_format)?,
@@ -125,14 +126,14 @@ impl NodeReader<'_> {
 
     fn build_output(&self, id: NodeId) -> Result<BuildOutputSource, LocatedError> {
         if let NodeContent::Scalar { .. } = self.tree.node(id).content {
-            return Ok(BuildOutputSource { path: self.path(id)?, targets: Vec::new(), repository: None });
+            return Ok(BuildOutputSource { path: self.path(id)?, build_targets: Vec::new(), repository: None });
         }
         let members = self.members(id, &FROM)?;
         let path = self.required(&members, "path", id, FROM.name)?;
         let target = |reader: &Self, id| reader.text(id, "`target`");
         Ok(BuildOutputSource {
             path: self.path(path)?,
-            targets: self.optional(&members, "target", |reader, id| reader.one_or_more(id, "target", target))?,
+            build_targets: self.optional(&members, "target", |reader, id| reader.one_or_more(id, "target", target))?,
             repository: self.optional(&members, "repository", |reader, id| reader.repository(id).map(Some))?,
         })
     }
@@ -205,8 +206,8 @@ impl NodeReader<'_> {
         // Only an empty value in the file counts, not a variable that expands to nothing. manifest-tool does not
         // distinguish an empty field from a missing one.
         let is_empty = |key: &str| {
-            let is_written_empty = members.get(key).is_some_and(|id| self.tree.node(*id).is_written_empty());
-            is_written_empty && self.dialect == Dialect::Native
+            let is_explicitly_empty = members.get(key).is_some_and(|id| self.tree.node(*id).is_explicitly_empty());
+            is_explicitly_empty && self.dialect == Dialect::Native
         };
         let explicitly_empty = EmptyFields {
             variant: is_empty("variant") && platform.variant.is_empty(),

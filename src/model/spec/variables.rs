@@ -7,13 +7,19 @@ use super::error::SpecErrorKind;
 /// The maximum length of an expanded text, in bytes.
 const EXPANDED_BYTES_MAX: usize = 1 << 20;
 
-/// The number of the dollar sign that an error is about, counted from 0, and the error.
-pub(super) type VariableError = (usize, SpecErrorKind);
+/// A variable that cannot be expanded.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct VariableError {
+    /// The number of its dollar sign among those of the text, counted from 0.
+    pub(super) dollar_index: usize,
+    pub(super) kind: SpecErrorKind,
+}
 
 /// Expands `${VAR}` and `${VAR:-default}`, where the default applies to a variable that is not set or empty, and
 /// replaces `$$` by one `$`. A lone `$` stays.
 pub(super) fn expand<'t>(text: &'t str, env: &dyn Fn(&str) -> Option<String>) -> Result<Cow<'t, str>, VariableError> {
     let mut dollars = 0;
+    let error = |dollar_index, kind| VariableError { dollar_index, kind };
     let mut expanded = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('$') {
@@ -23,15 +29,15 @@ pub(super) fn expand<'t>(text: &'t str, env: &dyn Fn(&str) -> Option<String>) ->
             1
         } else if let Some(inner) = after.strip_prefix('{') {
             let inner = inner.split_once('}').map(|(inner, _)| inner);
-            let inner = inner.ok_or((dollars, SpecErrorKind::InvalidVariable))?;
-            expanded.push_str(&expand_variable(inner, env).map_err(|kind| (dollars, kind))?);
+            let inner = inner.ok_or_else(|| error(dollars, SpecErrorKind::InvalidVariable))?;
+            expanded.push_str(&expand_variable(inner, env).map_err(|kind| error(dollars, kind))?);
             "{}".len() + inner.len()
         } else {
             expanded.push('$');
             0
         };
         if expanded.len() > EXPANDED_BYTES_MAX {
-            return Err((dollars, SpecErrorKind::TooLarge));
+            return Err(error(dollars, SpecErrorKind::TooLarge));
         }
         let (taken, remainder) = after.split_at_checked(length).unwrap_or((after, ""));
         dollars += 1 + taken.matches('$').count();
@@ -100,6 +106,7 @@ mod tests {
             ("${A:?no}", Err((0, SpecErrorKind::InvalidVariable))),
             ("${NOT:-${A}}", Err((0, SpecErrorKind::InvalidVariable))),
         ] {
+            let expected = expected.map_err(|(dollar_index, kind)| VariableError { dollar_index, kind });
             assert_eq!(expand(text, &env).map(Cow::into_owned), expected.map(ToOwned::to_owned), "{text}");
         }
     }

@@ -12,16 +12,16 @@ use crate::platform::Platform;
 pub fn write(spec: &Spec) -> String {
     let mut text = String::new();
     match spec.targets.as_slice() {
-        [target] => line(&mut text, "", "image", &scalar(&target.to_string())),
+        [target] => line(&mut text, "", "image", &escaped_scalar(&target.to_string())),
         targets => list(&mut text, "", "image", targets.iter().map(ToString::to_string)),
     }
     list(&mut text, "", "tags", spec.tags.iter().cloned());
-    if let Some(source) = &spec.source {
-        line(&mut text, "", "source", &scalar(&source.to_string()));
+    if let Some(source) = &spec.source_location {
+        line(&mut text, "", "source", &escaped_scalar(&source.to_string()));
     }
     annotations(&mut text, "", &spec.annotations);
     if let Some(artifact_type) = &spec.artifact_type {
-        line(&mut text, "", "artifactType", &scalar(artifact_type));
+        line(&mut text, "", "artifactType", &escaped_scalar(artifact_type));
     }
     if let Some((word, _)) = LIST_FORMATS.iter().find(|(_, value)| spec.list_format == Some(*value)) {
         line(&mut text, "", "type", word);
@@ -46,16 +46,16 @@ pub fn write(spec: &Spec) -> String {
 }
 
 fn build_output(text: &mut String, from: &BuildOutputSource) {
-    line(text, "  - ", "path", &scalar(&from.path));
-    list(text, "    ", "target", from.targets.iter().cloned());
+    line(text, "  - ", "path", &escaped_scalar(&from.path));
+    list(text, "    ", "target", from.build_targets.iter().cloned());
     if let Some(repository) = &from.repository {
-        line(text, "    ", "repository", &scalar(&repository.to_string()));
+        line(text, "    ", "repository", &escaped_scalar(&repository.to_string()));
     }
 }
 
 fn entry(text: &mut String, entry: &SpecEntry) {
     const INDENT: &str = "    ";
-    line(text, "  - ", "image", &scalar(&entry.image.to_string()));
+    line(text, "  - ", "image", &escaped_scalar(&entry.image.to_string()));
     if entry.platform.is_some() || entry.explicitly_empty != EmptyFields::default() || entry.force {
         let _ = writeln!(text, "{INDENT}platform:");
         platform_fields(
@@ -70,7 +70,7 @@ fn entry(text: &mut String, entry: &SpecEntry) {
     }
     annotations(text, INDENT, &entry.annotations);
     if let Some(artifact_type) = &entry.artifact_type {
-        line(text, INDENT, "artifactType", &scalar(artifact_type));
+        line(text, INDENT, "artifactType", &escaped_scalar(artifact_type));
     }
 }
 
@@ -82,7 +82,7 @@ fn platform_fields(text: &mut String, indent: &str, platform: &Platform, explici
         ("osversion", &platform.os_version),
     ] {
         if !value.is_empty() {
-            line(text, indent, key, &scalar(value));
+            line(text, indent, key, &escaped_scalar(value));
         }
     }
     for (key, empty, is_empty) in [
@@ -108,7 +108,7 @@ fn annotations(text: &mut String, indent: &str, annotations: &BTreeMap<String, S
         // YAML limits the length of a key without `? `.
         let key_indicator = if key.len() > KEY_LENGTH_MAX { "? " } else { "" };
         let separator = if key_indicator.is_empty() { ": " } else { &format!("\n{indent}: ") };
-        let _ = writeln!(text, "{indent}{key_indicator}{}{separator}{}", quoted_if_needed(key), scalar(value));
+        let _ = writeln!(text, "{indent}{key_indicator}{}{separator}{}", quoted_if_needed(key), escaped_scalar(value));
     }
 }
 
@@ -123,7 +123,7 @@ fn list(text: &mut String, indent: &str, key: &str, items: impl Iterator<Item = 
     }
     let _ = writeln!(text, "{indent}{key}:");
     for item in items {
-        let _ = writeln!(text, "{indent}  - {}", scalar(&item));
+        let _ = writeln!(text, "{indent}  - {}", escaped_scalar(&item));
     }
 }
 
@@ -132,7 +132,7 @@ fn line(text: &mut String, indent: &str, key: &str, value: &str) {
 }
 
 /// A value. `$` is doubled, because it would begin a variable.
-fn scalar(value: &str) -> String {
+fn escaped_scalar(value: &str) -> String {
     quoted_if_needed(&value.replace('$', "$$"))
 }
 

@@ -52,7 +52,7 @@ impl Node<'_> {
 
     /// Whether the node is an empty string in quotes, or an empty list. A value that is empty only after the expansion
     /// of its variables does not count.
-    pub(super) fn is_written_empty(&self) -> bool {
+    pub(super) fn is_explicitly_empty(&self) -> bool {
         match &self.content {
             NodeContent::Scalar { text, is_plain: false } => text.is_empty(),
             NodeContent::Sequence(items) => items.is_empty(),

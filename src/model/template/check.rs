@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use gotmpl::parse::{BranchNode, CommandNode, Expr, ListNode, Node, PipeNode, Pos, SmolStr};
 
-use super::go_types::{ANY, GoStruct, GoType, NUMBER, TEXT};
+use super::go_types::{ANY, GoStruct, GoType, INT, TEXT};
 use super::{FUNCTIONS, TemplateError};
 use crate::suggest::nearest;
 
@@ -165,7 +165,7 @@ impl Checker<'_> {
                 indexes.iter().fold(*container, |container, _| self.elements(container).1)
             }
             ("slice", [container, ..]) => *container,
-            ("len", _) => StaticType::GoType(&NUMBER),
+            ("len", _) => StaticType::GoType(&INT),
             ("json" | "join" | "lower" | "upper" | "print" | "printf" | "println" | "html" | "js" | "urlquery", _) => {
                 StaticType::GoType(&TEXT)
             }
@@ -250,7 +250,7 @@ impl Checker<'_> {
     fn elements(&mut self, value_type: StaticType) -> (StaticType, StaticType) {
         self.use_whole(value_type);
         match value_type {
-            StaticType::GoType(GoType::List(element)) => (StaticType::GoType(&NUMBER), StaticType::GoType(element)),
+            StaticType::GoType(GoType::List(element)) => (StaticType::GoType(&INT), StaticType::GoType(element)),
             StaticType::GoType(GoType::Map(element)) => (StaticType::GoType(&TEXT), StaticType::GoType(element)),
             _ => (UNKNOWN_TYPE, UNKNOWN_TYPE),
         }
@@ -262,7 +262,7 @@ impl Checker<'_> {
 }
 
 /// The offset of a node, in bytes.
-pub(super) fn position(node: &Node) -> usize {
+pub(super) fn offset(node: &Node) -> usize {
     let pos = match node {
         Node::Text(node) => node.pos,
         Node::List(node) => node.pos,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use gotmpl::{FuncMap, Template, TemplateError, Value, ValueFunc};
+use gotmpl::{FuncMap, Template, TemplateError as EngineError, Value, ValueFunc};
 
 use super::value::{MapTypes, text};
 
@@ -24,10 +24,10 @@ pub(super) const FUNCTIONS: &[&str] = &[
 struct TextBudget(AtomicUsize);
 
 impl TextBudget {
-    fn spend(&self, bytes: usize) -> Result<(), TemplateError> {
+    fn spend(&self, bytes: usize) -> Result<(), EngineError> {
         let before = self.0.fetch_add(bytes, Ordering::Relaxed);
         if before.saturating_add(bytes) > TEXT_BYTES_MAX {
-            return Err(TemplateError::Exec(format!("it makes more than {} MiB of text", TEXT_BYTES_MAX >> 20)));
+            return Err(EngineError::Exec(format!("it makes more than {} MiB of text", TEXT_BYTES_MAX >> 20)));
         }
         Ok(())
     }
@@ -41,7 +41,7 @@ pub(super) fn functions(types: &Arc<MapTypes>) -> FuncMap {
         functions.insert(name.to_owned(), within_budget(name, &budget));
     }
     let types = Arc::clone(types);
-    let mut add = |name: &'static str, number: usize, function: fn(&[Value]) -> Result<Value, TemplateError>| {
+    let mut add = |name: &'static str, number: usize, function: fn(&[Value]) -> Result<Value, EngineError>| {
         let budget = Arc::clone(&budget);
         let call = move |values: &[Value]| {
             check_argument_count(name, values, number)?;
@@ -101,18 +101,18 @@ fn printed_length(value: &Value) -> usize {
     }
 }
 
-fn check_argument_count(name: &str, values: &[Value], expected: usize) -> Result<(), TemplateError> {
+fn check_argument_count(name: &str, values: &[Value], expected: usize) -> Result<(), EngineError> {
     let got = values.len();
-    if got == expected { Ok(()) } else { Err(TemplateError::ArgCount { name: name.to_owned(), expected, got }) }
+    if got == expected { Ok(()) } else { Err(EngineError::ArgCount { name: name.to_owned(), expected, got }) }
 }
 
-fn text_argument<'v>(name: &str, value: Option<&'v Value>) -> Result<&'v str, TemplateError> {
-    value.and_then(Value::as_str).ok_or_else(|| TemplateError::Exec(format!("{name} takes text")))
+fn text_argument<'v>(name: &str, value: Option<&'v Value>) -> Result<&'v str, EngineError> {
+    value.and_then(Value::as_str).ok_or_else(|| EngineError::Exec(format!("{name} takes text")))
 }
 
-fn join(values: &[Value]) -> Result<Value, TemplateError> {
+fn join(values: &[Value]) -> Result<Value, EngineError> {
     let (Some(Value::List(items)), separator) = (values.first(), text_argument("join", values.get(1))?) else {
-        return Err(TemplateError::Exec("join takes a list and a text".to_owned()));
+        return Err(EngineError::Exec("join takes a list and a text".to_owned()));
     };
     let words: Vec<&str> = items.iter().map(|item| text_argument("join", Some(item))).collect::<Result<_, _>>()?;
     Ok(text(&words.join(separator)))

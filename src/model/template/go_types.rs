@@ -10,7 +10,7 @@ pub(super) enum GoType {
     /// A string.
     Text,
     /// A whole number.
-    Number,
+    Int,
     /// True or false.
     Bool,
     /// A value of this type, or none.
@@ -40,25 +40,25 @@ pub(super) struct GoMember {
     pub(super) json: &'static str,
     pub(super) go_type: &'static GoType,
     /// Whether JSON omits the member if it is empty.
-    pub(super) is_optional: bool,
+    pub(super) omits_empty: bool,
 }
 
-const fn required(name: &'static str, json: &'static str, go_type: &'static GoType) -> GoMember {
-    GoMember { name, json, go_type, is_optional: false }
+const fn member(name: &'static str, json: &'static str, go_type: &'static GoType) -> GoMember {
+    GoMember { name, json, go_type, omits_empty: false }
 }
 
-const fn optional(name: &'static str, json: &'static str, go_type: &'static GoType) -> GoMember {
-    GoMember { name, json, go_type, is_optional: true }
+const fn omitempty_member(name: &'static str, json: &'static str, go_type: &'static GoType) -> GoMember {
+    GoMember { name, json, go_type, omits_empty: true }
 }
 
 /// A method in buildx: only templates have it.
 const fn method(name: &'static str, go_type: &'static GoType) -> GoMember {
-    GoMember { name, json: "", go_type, is_optional: true }
+    GoMember { name, json: "", go_type, omits_empty: true }
 }
 
 pub(super) static ANY: GoType = GoType::Any;
 pub(super) static TEXT: GoType = GoType::Text;
-pub(super) static NUMBER: GoType = GoType::Number;
+pub(super) static INT: GoType = GoType::Int;
 static BOOL: GoType = GoType::Bool;
 static TIME: GoType = GoType::Pointer(&TEXT);
 static TEXTS: GoType = GoType::List(&TEXT);
@@ -70,11 +70,11 @@ static NAMES: GoType = GoType::Map(&EMPTY_STRUCT);
 static PLATFORM: GoType = GoType::Struct(&GoStruct {
     name: "Platform",
     members: &[
-        required("Architecture", "architecture", &TEXT),
-        required("OS", "os", &TEXT),
-        optional("OSVersion", "os.version", &TEXT),
-        optional("OSFeatures", "os.features", &TEXTS),
-        optional("Variant", "variant", &TEXT),
+        member("Architecture", "architecture", &TEXT),
+        member("OS", "os", &TEXT),
+        omitempty_member("OSVersion", "os.version", &TEXT),
+        omitempty_member("OSFeatures", "os.features", &TEXTS),
+        omitempty_member("Variant", "variant", &TEXT),
     ],
 });
 static PLATFORM_POINTER: GoType = GoType::Pointer(&PLATFORM);
@@ -82,14 +82,14 @@ static PLATFORM_POINTER: GoType = GoType::Pointer(&PLATFORM);
 pub(super) static DESCRIPTOR: GoType = GoType::Struct(&GoStruct {
     name: "Descriptor",
     members: &[
-        required("MediaType", "mediaType", &TEXT),
-        required("Digest", "digest", &TEXT),
-        required("Size", "size", &NUMBER),
-        optional("URLs", "urls", &TEXTS),
-        optional("Annotations", "annotations", &TEXT_MAP),
-        optional("Data", "data", &TEXT),
-        optional("Platform", "platform", &PLATFORM_POINTER),
-        optional("ArtifactType", "artifactType", &TEXT),
+        member("MediaType", "mediaType", &TEXT),
+        member("Digest", "digest", &TEXT),
+        member("Size", "size", &INT),
+        omitempty_member("URLs", "urls", &TEXTS),
+        omitempty_member("Annotations", "annotations", &TEXT_MAP),
+        omitempty_member("Data", "data", &TEXT),
+        omitempty_member("Platform", "platform", &PLATFORM_POINTER),
+        omitempty_member("ArtifactType", "artifactType", &TEXT),
     ],
 });
 static DESCRIPTORS: GoType = GoType::List(&DESCRIPTOR);
@@ -97,68 +97,71 @@ static DESCRIPTORS: GoType = GoType::List(&DESCRIPTOR);
 pub(super) static INDEX: GoType = GoType::Struct(&GoStruct {
     name: "Index",
     members: &[
-        required("SchemaVersion", "schemaVersion", &NUMBER),
-        optional("MediaType", "mediaType", &TEXT),
-        required("Digest", "digest", &TEXT),
-        required("Size", "size", &NUMBER),
-        required("Manifests", "manifests", &DESCRIPTORS),
-        optional("Annotations", "annotations", &TEXT_MAP),
+        member("SchemaVersion", "schemaVersion", &INT),
+        omitempty_member("MediaType", "mediaType", &TEXT),
+        member("Digest", "digest", &TEXT),
+        member("Size", "size", &INT),
+        member("Manifests", "manifests", &DESCRIPTORS),
+        omitempty_member("Annotations", "annotations", &TEXT_MAP),
     ],
 });
 
 static CONFIG: GoType = GoType::Struct(&GoStruct {
     name: "ImageConfig",
     members: &[
-        optional("User", "User", &TEXT),
-        optional("ExposedPorts", "ExposedPorts", &NAMES),
-        optional("Env", "Env", &TEXTS),
-        optional("Entrypoint", "Entrypoint", &TEXTS),
-        optional("Cmd", "Cmd", &TEXTS),
-        optional("Volumes", "Volumes", &NAMES),
-        optional("WorkingDir", "WorkingDir", &TEXT),
-        optional("Labels", "Labels", &TEXT_MAP),
-        optional("StopSignal", "StopSignal", &TEXT),
-        optional("ArgsEscaped", "ArgsEscaped", &BOOL),
+        omitempty_member("User", "User", &TEXT),
+        omitempty_member("ExposedPorts", "ExposedPorts", &NAMES),
+        omitempty_member("Env", "Env", &TEXTS),
+        omitempty_member("Entrypoint", "Entrypoint", &TEXTS),
+        omitempty_member("Cmd", "Cmd", &TEXTS),
+        omitempty_member("Volumes", "Volumes", &NAMES),
+        omitempty_member("WorkingDir", "WorkingDir", &TEXT),
+        omitempty_member("Labels", "Labels", &TEXT_MAP),
+        omitempty_member("StopSignal", "StopSignal", &TEXT),
+        omitempty_member("ArgsEscaped", "ArgsEscaped", &BOOL),
     ],
 });
 static ROOT_FILESYSTEM: GoType = GoType::Struct(&GoStruct {
     name: "RootFS",
-    members: &[required("Type", "type", &TEXT), required("DiffIDs", "diff_ids", &TEXTS)],
+    members: &[member("Type", "type", &TEXT), member("DiffIDs", "diff_ids", &TEXTS)],
 });
 static HISTORY: GoType = GoType::List(&GoType::Struct(&GoStruct {
     name: "History",
     members: &[
-        optional("Created", "created", &TIME),
-        optional("CreatedBy", "created_by", &TEXT),
-        optional("Author", "author", &TEXT),
-        optional("Comment", "comment", &TEXT),
-        optional("EmptyLayer", "empty_layer", &BOOL),
+        omitempty_member("Created", "created", &TIME),
+        omitempty_member("CreatedBy", "created_by", &TEXT),
+        omitempty_member("Author", "author", &TEXT),
+        omitempty_member("Comment", "comment", &TEXT),
+        omitempty_member("EmptyLayer", "empty_layer", &BOOL),
     ],
 }));
 static IMAGE: GoType = GoType::Struct(&GoStruct {
     name: "Image",
     members: &[
-        optional("Created", "created", &TIME),
-        optional("Author", "author", &TEXT),
-        required("Architecture", "architecture", &TEXT),
-        required("OS", "os", &TEXT),
-        optional("OSVersion", "os.version", &TEXT),
-        optional("OSFeatures", "os.features", &TEXTS),
-        optional("Variant", "variant", &TEXT),
-        optional("Config", "config", &CONFIG),
-        required("RootFS", "rootfs", &ROOT_FILESYSTEM),
-        optional("History", "history", &HISTORY),
+        omitempty_member("Created", "created", &TIME),
+        omitempty_member("Author", "author", &TEXT),
+        member("Architecture", "architecture", &TEXT),
+        member("OS", "os", &TEXT),
+        omitempty_member("OSVersion", "os.version", &TEXT),
+        omitempty_member("OSFeatures", "os.features", &TEXTS),
+        omitempty_member("Variant", "variant", &TEXT),
+        omitempty_member("Config", "config", &CONFIG),
+        member("RootFS", "rootfs", &ROOT_FILESYSTEM),
+        omitempty_member("History", "history", &HISTORY),
     ],
 });
 pub(super) static IMAGE_POINTER: GoType = GoType::Pointer(&IMAGE);
 static IMAGES: GoType = GoType::Map(&IMAGE);
 
 pub(super) static PROVENANCE: GoType =
-    GoType::Struct(&GoStruct { name: "Provenance", members: &[optional("SLSA", "SLSA", &ANY)] });
+    GoType::Struct(&GoStruct { name: "Provenance", members: &[omitempty_member("SLSA", "SLSA", &ANY)] });
 static PROVENANCES: GoType = GoType::Map(&PROVENANCE);
 pub(super) static SBOM: GoType = GoType::Struct(&GoStruct {
     name: "SBOM",
-    members: &[optional("SPDX", "SPDX", &ANY), optional("AdditionalSPDXs", "AdditionalSPDXs", &ANY_LIST)],
+    members: &[
+        omitempty_member("SPDX", "SPDX", &ANY),
+        omitempty_member("AdditionalSPDXs", "AdditionalSPDXs", &ANY_LIST),
+    ],
 });
 static SBOMS: GoType = GoType::Map(&SBOM);
 
@@ -175,9 +178,9 @@ const fn root(
     sbom: &'static GoType,
 ) -> [GoMember; 5] {
     [
-        optional("Name", "name", &TEXT),
-        optional("Manifest", "manifest", manifest),
-        optional(IMAGE_MEMBER, "image", image),
+        omitempty_member("Name", "name", &TEXT),
+        omitempty_member("Manifest", "manifest", manifest),
+        omitempty_member(IMAGE_MEMBER, "image", image),
         method(PROVENANCE_MEMBER, provenance),
         method(SBOM_MEMBER, sbom),
     ]
@@ -189,8 +192,8 @@ pub(super) static ROOT_UNKNOWN: GoStruct = GoStruct { name: "image", members: &r
 pub(super) static ROOT_IMAGE: GoStruct =
     GoStruct { name: "image", members: &root(&DESCRIPTOR, &IMAGE_POINTER, &PROVENANCE, &SBOM) };
 /// The outermost value for a list with one platform.
-pub(super) static ROOT_ONE_PLATFORM: GoStruct =
+pub(super) static ROOT_SINGLE_PLATFORM_LIST: GoStruct =
     GoStruct { name: "image", members: &root(&INDEX, &IMAGE_POINTER, &PROVENANCE, &SBOM) };
 /// The outermost value for a list with several platforms.
-pub(super) static ROOT_PLATFORMS: GoStruct =
+pub(super) static ROOT_MULTI_PLATFORM_LIST: GoStruct =
     GoStruct { name: "image", members: &root(&INDEX, &IMAGES, &PROVENANCES, &SBOMS) };

@@ -174,8 +174,8 @@ impl Template {
     pub fn execute(&self, data: &TemplateData) -> Result<String, TemplateError> {
         let root = match data.manifest {
             TemplateManifest::Image(_) => &go_types::ROOT_IMAGE,
-            TemplateManifest::List(..) if data.platforms > 1 => &go_types::ROOT_PLATFORMS,
-            TemplateManifest::List(..) => &go_types::ROOT_ONE_PLATFORM,
+            TemplateManifest::List(..) if data.platforms > 1 => &go_types::ROOT_MULTI_PLATFORM_LIST,
+            TemplateManifest::List(..) => &go_types::ROOT_SINGLE_PLATFORM_LIST,
         };
         let tree = tree(&self.text)?;
         check::check(&self.text, &tree, root)?;
@@ -209,7 +209,7 @@ fn tree(text: &str) -> Result<ListNode, TemplateError> {
         Some(Node::Text(last)) if last.text.ends_with(END_MARKER) => Ok(tree),
         last => {
             let reason = "after this stands an end or else without its beginning";
-            Err(TemplateError::at(text, last.map_or(0, |last| check::position(&last)), reason))
+            Err(TemplateError::at(text, last.map_or(0, |last| check::offset(&last)), reason))
         }
     }
 }

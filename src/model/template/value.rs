@@ -30,12 +30,12 @@ impl MapTypes {
     /// A value of a Go struct with these members.
     pub(super) fn struct_value(
         &mut self,
-        go_type: &'static GoStruct,
+        go_struct: &'static GoStruct,
         members: impl IntoIterator<Item = (&'static str, Value)>,
     ) -> Value {
         let map: GoMap = members.into_iter().map(|(name, value)| (Arc::from(name), value)).collect();
         let map = Arc::new(map);
-        self.0.insert(Arc::as_ptr(&map).addr(), go_type);
+        self.0.insert(Arc::as_ptr(&map).addr(), go_struct);
         Value::Map(map)
     }
 
@@ -44,10 +44,10 @@ impl MapTypes {
     /// # Errors
     /// A member of another type.
     pub(super) fn read(&mut self, go_type: &'static GoType, document: &serde_json::Value) -> Result<Value, WrongType> {
-        self.member(go_type, ("document", ""), non_null(document))
+        self.convert(go_type, ("document", ""), non_null(document))
     }
 
-    fn member(
+    fn convert(
         &mut self,
         go_type: &'static GoType,
         path: MemberPath<'_>,
@@ -57,11 +57,11 @@ impl MapTypes {
         Ok(match (go_type, found) {
             (GoType::Any, found) => found.map_or(Value::Nil, untyped),
             (GoType::Pointer(_), None) => Value::Nil,
-            (GoType::Pointer(go_type), found) => self.member(go_type, path, found)?,
+            (GoType::Pointer(go_type), found) => self.convert(go_type, path, found)?,
             (GoType::Text, None) => text(""),
             (GoType::Text, Some(Json::String(found))) => text(found),
-            (GoType::Number, None) => Value::Int(0),
-            (GoType::Number, Some(found)) => match found.as_i64() {
+            (GoType::Int, None) => Value::Int(0),
+            (GoType::Int, Some(found)) => match found.as_i64() {
                 Some(number) => Value::Int(number),
                 None => return Err(WrongType::new(path, found, "int64")),
             },
@@ -69,13 +69,13 @@ impl MapTypes {
             (GoType::Bool, Some(Json::Bool(found))) => Value::Bool(*found),
             (GoType::List(_), None) => Value::List(Arc::new([])),
             (GoType::List(go_type), Some(Json::Array(items))) => {
-                let items = items.iter().map(|item| self.member(go_type, path, non_null(item)));
+                let items = items.iter().map(|item| self.convert(go_type, path, non_null(item)));
                 Value::List(items.collect::<Result<Vec<_>, _>>()?.into())
             }
             (GoType::Map(_), None) => Value::Map(Arc::default()),
             (GoType::Map(go_type), Some(Json::Object(items))) => {
                 let item = |(key, item): (&String, &Json)| {
-                    Ok((Arc::from(key.as_str()), self.member(go_type, path, non_null(item))?))
+                    Ok((Arc::from(key.as_str()), self.convert(go_type, path, non_null(item))?))
                 };
                 Value::Map(Arc::new(items.iter().map(item).collect::<Result<GoMap, WrongType>>()?))
             }
@@ -88,17 +88,17 @@ impl MapTypes {
 
     fn struct_from_object(
         &mut self,
-        go_type: &'static GoStruct,
+        go_struct: &'static GoStruct,
         found: Option<&serde_json::Value>,
     ) -> Result<Value, WrongType> {
         let found = found.unwrap_or(&serde_json::Value::Null);
-        let members = Members::parse(go_type.name, found)?;
+        let members = Members::parse(go_struct.name, found)?;
         let mut values = Vec::new();
-        for member in go_type.members {
-            let path = (go_type.name, member.json);
-            values.push((member.name, self.member(member.go_type, path, members.get(member.json))?));
+        for member in go_struct.members {
+            let path = (go_struct.name, member.json);
+            values.push((member.name, self.convert(member.go_type, path, members.get(member.json))?));
         }
-        Ok(self.struct_value(go_type, values))
+        Ok(self.struct_value(go_struct, values))
     }
 
     /// The value as Go's `json.MarshalIndent` writes it with two spaces.
@@ -112,7 +112,7 @@ impl MapTypes {
     }
 
     /// Whether Go's `omitempty` omits the value. A struct is never omitted.
-    fn is_omitted_when_empty(&self, value: &Value) -> bool {
+    fn is_empty_value(&self, value: &Value) -> bool {
         !matches!(value, Value::Map(map) if self.go_struct(map).is_some()) && !value.is_truthy()
     }
 }
@@ -140,8 +140,7 @@ impl Serialize for TypedValue<'_> {
                 };
                 let members = go_type.members.iter().filter(|member| !member.json.is_empty());
                 let members = members.filter_map(|member| Some((member, map.get(member.name)?)));
-                let members =
-                    members.filter(|(member, value)| !member.is_optional || !map_types.is_omitted_when_empty(value));
+                let members = members.filter(|(member, value)| !member.omits_empty || !map_types.is_empty_value(value));
                 serializer.collect_map(members.map(|(member, value)| (member.json, typed(value))))
             }
             // Nil, and the variants of features of the engine that are not enabled.

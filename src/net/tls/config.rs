@@ -47,9 +47,9 @@ impl TlsSetups {
         }
     }
 
-    /// The setup for one host. `host_dirs` are the names of its directories in certs.d, `registry_dirs` those of the
+    /// The setup for one host. `host_dirs` are the names of its directories in certs.d, `ca_dirs` those of the
     /// registry that named it. With `--insecure` no directory is opened. The error names the file.
-    pub(crate) fn for_host(&self, host_dirs: &[String], registry_dirs: &[String]) -> Result<TlsSetup, String> {
+    pub(crate) fn for_host(&self, host_dirs: &[String], ca_dirs: &[String]) -> Result<TlsSetup, String> {
         let mut authorities = Vec::new();
         let mut client_pairs = Vec::new();
         for name in host_dirs.iter().filter(|_| !self.insecure) {
@@ -57,7 +57,7 @@ impl TlsSetups {
             authorities.extend(files.authorities);
             client_pairs.extend(files.client_pairs);
         }
-        let others = registry_dirs.iter().filter(|name| !self.insecure && !host_dirs.contains(name));
+        let others = ca_dirs.iter().filter(|name| !self.insecure && !host_dirs.contains(name));
         for name in others {
             authorities.extend(HostCertificates::read(&self.directory.join(name), &self.provider)?.authorities);
         }

@@ -46,7 +46,7 @@ impl TlsSocket {
     ///
     /// Session tickets, which a server sends right after the handshake (RFC 8446, section 4.6.1), are read. Some
     /// servers send a response without a request (408) when they have waited long enough.
-    pub(crate) fn is_unused(&mut self) -> bool {
+    pub(crate) fn is_idle(&mut self) -> bool {
         let TlsSocket { connection, socket } = self;
         without_blocking(socket, |mut socket| {
             loop {

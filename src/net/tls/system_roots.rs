@@ -104,8 +104,8 @@ mod os_roots {
     }
 
     /// Adds the certificates of the directories to those of the file.
-    pub(crate) fn add_directories((mut found, of_file): LoadedRoots, directories: Option<&str>) -> LoadedRoots {
-        let mut errors = Vec::from_iter(Some(of_file).filter(|text| !text.is_empty()));
+    pub(crate) fn add_directories((mut found, file_errors): LoadedRoots, directories: Option<&str>) -> LoadedRoots {
+        let mut errors = Vec::from_iter(Some(file_errors).filter(|text| !text.is_empty()));
         let directories = directories.map_or(DIRECTORIES.to_vec(), |directories| directories.split(':').collect());
         for directory in directories.into_iter().map(Path::new) {
             match fs::read_dir(directory) {

@@ -31,21 +31,21 @@ fn export_of_a_published_index_applies_to_the_same_list() {
         .image(&amd64)
         .image(&windows)
         .image_with(&windows, bare_windows, &[])
-        .attestation(&amd64)
+        .attestation_of(&amd64)
         .annotation("org.example.k", "v: ${W}")
         .artifact_type("application/vnd.example")
         .build();
     fixture.registry.put_index("src/multi", "1", &index);
-    fixture.registry.clear_requests();
+    fixture.registry.clear_record();
     let spec = round_trip(&fixture, &["--remote"], ("src/multi", "1"));
     assert!(spec.starts_with(&format!("image: \"{}\"\n", fixture.name("src/multi:1"))), "{spec}");
     assert!(spec.contains(&format!("{}@{}", fixture.name("src/multi"), arm64.digest())), "{spec}");
     assert!(spec.contains("type: oci\n") && spec.contains("vnd.docker.reference.type"), "{spec}");
-    fixture.registry.clear_requests();
+    fixture.registry.clear_record();
     let file = fixture.sandbox.path().join("spec.yaml");
     let to_file = fixture.run(&["export", "@src/multi:1", "-o", &file.display().to_string()]).success();
     assert_eq!((to_file.out(), std::fs::read_to_string(&file).expect("the file")), (String::new(), spec));
-    assert_eq!(fixture.take_requests().len(), 1, "a list is one request");
+    assert_eq!(fixture.take_request_lines().len(), 1, "a list is one request");
 }
 
 #[test]
@@ -77,9 +77,9 @@ fn export_of_a_draft_applies_to_the_same_list() {
     let _ = round_trip(&fixture, &["--remote"], ("app", "1"));
     assert_eq!(digest("1"), digest("again"));
     assert!(spec.contains(&format!("{}@sha256:", fixture.name("src/amd64"))), "{spec}");
-    fixture.registry.clear_requests();
+    fixture.registry.clear_record();
     let _ = fixture.run(&["export", "@app:1"]).success();
-    assert_eq!(fixture.take_requests(), [""; 0], "the draft goes first");
+    assert_eq!(fixture.take_request_lines(), [""; 0], "the draft goes first");
     let missing = fixture.run(&["export", "--local", "@app:2"]);
     assert_eq!(missing.first_err_line(), format!("No such manifest: {}", fixture.name("app:2")));
 }

@@ -7,8 +7,8 @@ use super::Fixture;
 const IMAGE: &str = "manifests: [{image: '@src/amd64:1'}]\n";
 
 /// The names that are put, `REPOSITORY:TAG`, in order.
-fn tags(fixture: &Fixture) -> Vec<String> {
-    let puts = fixture.take_put_requests();
+fn take_put_tags(fixture: &Fixture) -> Vec<String> {
+    let puts = fixture.take_puts_and_posts();
     let puts = puts.iter().filter_map(|line| line.strip_prefix("PUT /v2/")?.split_once(" "));
     let names = puts.filter_map(|(path, _)| path.split_once("/manifests/"));
     names.filter(|(_, name)| !name.contains(':')).map(|(path, name)| format!("{path}:{name}")).collect()
@@ -20,7 +20,7 @@ fn apply_takes_full_references_beside_tags() {
     let spec = format!("image: '@app:1'\ntags: ['1.0']\n{IMAGE}");
     let names = fixture.expand("latest\n@far/app:1\n@app:edge\n@far/app:latest");
     let applied = fixture.apply(&spec, &["-t", &names]).success();
-    assert_eq!(tags(&fixture), ["far/app:1", "far/app:latest", "app:1.0", "app:1", "app:edge", "app:latest"]);
+    assert_eq!(take_put_tags(&fixture), ["far/app:1", "far/app:latest", "app:1.0", "app:1", "app:edge", "app:latest"]);
     let published = ["far/app:1", "far/app:latest", "app:1.0", "app:1", "app:edge", "app:latest"];
     let expected: String = published.iter().map(|name| format!("published: {}\n", fixture.name(name))).collect();
     assert_eq!(applied.err(), expected);
@@ -33,7 +33,7 @@ fn apply_takes_full_references_beside_tags() {
     );
     // The image; a look at each tag and at the child in both repositories; nothing is sent.
     let repeated = fixture.apply(&spec, &["-t", &names, "--format", "json"]).success();
-    let requests = fixture.take_requests();
+    let requests = fixture.take_request_lines();
     assert_eq!(requests.len(), 2 + (2 + 1) + (4 + 1), "{requests:#?}");
     let json: serde_json::Value = serde_json::from_slice(&repeated.stdout).expect("JSON");
     assert_eq!((&json[0]["unchanged"], &json[0]["requests"]), (&true.into(), &8.into()));
@@ -46,7 +46,7 @@ fn latest_does_not_move_if_other_tags_are_given() {
     let spec = format!("image: '@app'\n{IMAGE}");
     for (name, expected) in [("@app:1", ["app:1"]), ("@far/app:1", ["far/app:1"])] {
         let _ = fixture.apply(&spec, &["-q", "--draft", "-t", &fixture.expand(name)]).success();
-        assert_eq!(tags(&fixture), expected);
+        assert_eq!(take_put_tags(&fixture), expected);
         assert!(fixture.registry.manifest("app", "latest").is_none());
     }
     // A draft has a name: the tag in its own repository, where there is one.
@@ -60,7 +60,7 @@ fn apply_publishes_several_targets_under_the_references() {
     let spec = format!("image: ['@app:1', '@near/app:1']\n{IMAGE}");
     let names = fixture.expand("@near/app:2,@far/app:3");
     let applied = fixture.apply(&spec, &["-q", "-t", &names]).success();
-    assert_eq!(tags(&fixture), ["far/app:3", "app:1", "near/app:1", "near/app:2"]);
+    assert_eq!(take_put_tags(&fixture), ["far/app:3", "app:1", "near/app:1", "near/app:2"]);
     let published = ["far/app:3", "app:1", "near/app:1", "near/app:2"];
     let expected: String = published.iter().map(|name| format!("published: {}\n", fixture.name(name))).collect();
     assert_eq!(applied.err(), expected);
@@ -75,7 +75,7 @@ fn no_name_is_published_twice() {
         assert_eq!((refused.code, refused.out()), (1, String::new()));
         assert_eq!(refused.first_err_line(), format!("{} would be published twice", fixture.expand(name)));
     }
-    assert_eq!(fixture.take_requests(), [""; 0]);
+    assert_eq!(fixture.take_request_lines(), [""; 0]);
 }
 
 #[test]

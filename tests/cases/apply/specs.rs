@@ -18,7 +18,7 @@ fn spec_of_five(target: &str) -> String {
 fn apply_sends_the_requests_of_create_and_push_and_leaves_no_draft() {
     let fixture = Fixture::with_sources(&ARCHITECTURES);
     let applied = fixture.apply(&spec_of_five("@app:1"), &[]).success();
-    let mut requests = fixture.take_requests();
+    let mut requests = fixture.take_request_lines();
     assert_eq!(requests.len(), 10 + 18, "{requests:#?}");
     let expected = ARCHITECTURES.map(|name| format!("linux/{name}"));
     assert_eq!(fixture.listed_platforms("app", "1"), expected, "the spec's order");
@@ -30,7 +30,7 @@ fn apply_sends_the_requests_of_create_and_push_and_leaves_no_draft() {
     let create: Vec<&str> = ["create", "@app:1"].into_iter().chain(images.iter().map(String::as_str)).collect();
     let _ = other.run(&create).success();
     let _ = other.run(&["push", "@app:1"]).success();
-    let mut expected = other.take_requests();
+    let mut expected = other.take_request_lines();
     // Whose blob is mounted from where first depends on the order of the list alone.
     let without_source = |line: &mut String| *line = line.split("&from=").next().unwrap_or_default().to_owned();
     for lines in [&mut requests, &mut expected] {
@@ -41,30 +41,31 @@ fn apply_sends_the_requests_of_create_and_push_and_leaves_no_draft() {
     // A second time there is nothing to send.
     let repeated = fixture.apply(&spec_of_five("@app:1"), &[]).success();
     assert_eq!(repeated.out(), applied.out());
-    assert_eq!(fixture.take_requests().len(), 10 + 1 + 5);
+    assert_eq!(fixture.take_request_lines().len(), 10 + 1 + 5);
 }
 
 #[test]
 fn apply_selects_a_platform_from_an_index() {
     let fixture = Fixture::new();
     let (amd64, arm64, s390x) = (image("amd64"), image("arm64"), image("s390x"));
-    let index = Index::oci().image(&amd64).image(&arm64).image(&s390x).attestation(&amd64).attestation(&arm64).build();
+    let index =
+        Index::oci().image(&amd64).image(&arm64).image(&s390x).attestation_of(&amd64).attestation_of(&arm64).build();
     fixture.registry.put_index("multi", "1", &index);
-    fixture.registry.clear_requests();
+    fixture.registry.clear_record();
     let spec = "image: '@app:1'\nmanifests:\n- image: '@multi:1'\n  platform: {os: linux, architecture: aarch64}\n";
     let _ = fixture.apply(spec, &[]).success();
     let attested = index.images[4].digest();
     let expected = [(arm64.digest(), "linux/arm64".to_owned()), (attested, "unknown/unknown".to_owned())];
     assert_eq!(fixture.digests_and_platforms("app", "1"), expected);
     let fetched: Vec<String> =
-        fixture.take_requests().into_iter().filter(|line| line.contains("GET /v2/multi")).collect();
+        fixture.take_request_lines().into_iter().filter(|line| line.contains("GET /v2/multi")).collect();
     assert_eq!(fetched.len(), 3, "the index and what is wanted of it: {fetched:#?}");
     // Two entries of one index ask for it once, and stand in the spec's order.
     let two = format!("{spec}- image: '@multi:1'\n  platform: {{architecture: amd64}}\n").replace("app:1", "app:2");
     let _ = fixture.apply(&two, &["--attestations", "drop"]).success();
     assert_eq!(fixture.listed_platforms("app", "2"), ["linux/arm64", "linux/amd64"]);
     let index_asked =
-        fixture.take_requests().into_iter().filter(|line| line.contains("/v2/multi/manifests/1 ")).count();
+        fixture.take_request_lines().into_iter().filter(|line| line.contains("/v2/multi/manifests/1 ")).count();
     assert_eq!(index_asked, 1);
     let refused = fixture.apply(&spec.replace("aarch64", "riscv64"), &[]);
     let expected = format!("no image for linux/riscv64 in {}", fixture.name("multi:1"));
@@ -246,7 +247,7 @@ fn apply_keeps_a_draft_on_request() {
     let fixture = Fixture::with_sources(&["arm64", "amd64"]);
     let spec = "image: '@app:1'\nmanifests: [{image: '@src/arm64:1'}, {image: '@src/amd64:1'}]\n";
     let dry_run = fixture.apply(spec, &["--draft", "--dry-run"]).success();
-    assert!(fixture.has_no_drafts() && fixture.take_put_requests().is_empty(), "{}", dry_run.out());
+    assert!(fixture.has_no_drafts() && fixture.take_puts_and_posts().is_empty(), "{}", dry_run.out());
     let _ = fixture.apply(spec, &["--draft"]).success();
     let listed = fixture.run(&["inspect", "--local", "@app:1"]).success().out();
     assert_eq!(listed.matches("\"digest\"").count(), 2, "{listed}");

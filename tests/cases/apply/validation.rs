@@ -23,7 +23,7 @@ fn an_invalid_spec_is_reported_with_its_line() {
     );
     assert!(refused.code == 1 && refused.err().starts_with(&expected), "{}", refused.err());
     assert!(refused.err().contains("^^^^^^^^"), "{}", refused.err());
-    assert_eq!((refused.out(), fixture.take_requests()), (String::new(), Vec::new()));
+    assert_eq!((refused.out(), fixture.take_request_lines()), (String::new(), Vec::new()));
     let json = fixture.run(&["apply", "--format=json", "-f", &invalid_file]);
     let failure: serde_json::Value = serde_json::from_slice(&json.stderr).expect("JSON");
     assert_eq!((&failure["error"]["kind"], &failure["error"]["path"]), (&"spec".into(), &invalid_file.as_str().into()));
@@ -39,7 +39,7 @@ fn an_invalid_spec_is_reported_with_its_line() {
     }
     let missing_file = fixture.run(&["apply", "-f", "/no/such/file"]);
     assert_eq!(missing_file.first_err_line(), "cannot read /no/such/file: No such file or directory");
-    assert_eq!(fixture.take_requests(), [""; 0]);
+    assert_eq!(fixture.take_request_lines(), [""; 0]);
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn apply_sends_nothing_unless_all_lists_are_valid() {
     ] {
         let refused = fixture.apply(&format!("{valid_list}---\n{invalid_list}"), &["--draft"]);
         assert_eq!((refused.code, refused.out()), (code, String::new()), "{invalid_list}: {}", refused.err());
-        assert_eq!(fixture.take_put_requests(), [""; 0], "{invalid_list}");
+        assert_eq!(fixture.take_puts_and_posts(), [""; 0], "{invalid_list}");
         assert!(fixture.has_no_drafts());
     }
     let duplicate = fixture.apply(&format!("{valid_list}---\n{valid_list}"), &[]);
@@ -95,7 +95,7 @@ fn errors_of_apply_by_flags_have_hints_about_flags() {
         assert_eq!(refused.code, code, "{}", refused.err());
         assert_eq!(refused.err().lines().last(), Some(format!("hint: {hint}").as_str()));
     }
-    assert_eq!(fixture.take_put_requests(), [""; 0]);
+    assert_eq!(fixture.take_puts_and_posts(), [""; 0]);
 }
 
 #[test]
@@ -124,10 +124,10 @@ fn ignore_missing_leaves_out_missing_images_alone() {
     assert_eq!(applied.err(), format!("warning: no such manifest: {}; it is left out\n", fixture.name("src/none:1")));
     assert_eq!(fixture.listed_platforms("app", "1"), ["linux/amd64", "linux/arm64"]);
     for status in [401, 403, 500] {
-        fixture.registry.clear_requests();
+        fixture.registry.clear_record();
         fixture.registry.add_fault(Rule::on("GET", "src/arm64/manifests").always(), Fault::status(status));
         let failed = fixture.apply(spec, &["--ignore-missing", "--retries", "0"]);
-        assert_eq!((failed.code, fixture.take_put_requests()), (1, vec![]), "{status}");
+        assert_eq!((failed.code, fixture.take_puts_and_posts()), (1, vec![]), "{status}");
         assert!(!failed.first_err_line().contains("no such manifest"), "{status}: {}", failed.err());
         fixture.registry.clear_faults();
     }
@@ -148,7 +148,7 @@ fn a_missing_image_of_an_index_is_left_out_with_its_attestation() {
     let [amd64, arm64, s390x] = ["amd64", "arm64", "s390x"].map(image);
     let inner = Index::oci().image(&s390x).build();
     let index =
-        Index::oci().image(&amd64).image(&arm64).attestation(&arm64).index_with(&inner, Value::Null, &[]).build();
+        Index::oci().image(&amd64).image(&arm64).attestation_of(&arm64).index_with(&inner, Value::Null, &[]).build();
     fixture.registry.put_index("multi", "1", &index);
     let delete = |digest: &str| {
         let path = format!("/v2/multi/manifests/{digest}");
@@ -220,7 +220,7 @@ fn apply_refuses_two_lists_under_one_tag() {
         let refused = fixture.apply(&lists(single, other), flags);
         assert_eq!((refused.code, refused.first_err_line()), (1, expected.clone()), "{single} {other}");
     }
-    assert_eq!(fixture.take_requests(), [""; 0]);
+    assert_eq!(fixture.take_request_lines(), [""; 0]);
     // Targets of one spec are one list; another repository has tags of its own.
     let single = "image: ['@app:1', '@app:2']\ntags: [latest]";
     let _ = fixture.apply(&lists(single, "image: '@other:1'"), &["-t", "edge"]).success();
@@ -252,7 +252,7 @@ fn apply_refuses_a_digest_file_for_several_lists() {
         let refused = fixture.apply(spec, &[flag, &file]);
         assert_eq!(refused.first_err_line(), format!("{flag} applies to one list, and there are 2"));
     }
-    assert_eq!(fixture.take_requests(), [""; 0]);
+    assert_eq!(fixture.take_request_lines(), [""; 0]);
     let single = spec.replace(", '@two:1'", "");
     let applied = fixture.apply(&single, &["--digest-file", &file]).success();
     let digest = std::fs::read_to_string(&file).expect("the file");
@@ -278,8 +278,7 @@ fn apply_warns_of_duplicate_platforms_at_the_end() {
 fn ignore_missing_does_not_hide_a_failing_registry() {
     let fixture = Fixture::with_sources(&["amd64", "arm64"]);
     let spec = "image: '@app:1'\nmanifests: [{image: '@src/amd64:1'}, {image: '@src/arm64:1'}]\n";
-    for fault in [Fault::CloseAfterRead, Fault::ResetBeforeRead, Fault::Html200, Fault::WrongDigestHeader, Fault::Hang]
-    {
+    for fault in [Fault::CutAfterBody, Fault::ResetBeforeBody, Fault::Html200, Fault::WrongDigestHeader, Fault::Hang] {
         fixture.registry.add_fault(Rule::on("GET", "src/arm64/manifests").always(), fault.clone());
         let failed = fixture.apply(spec, &["--ignore-missing", "--retries", "0", "--timeout", "1s"]);
         assert_eq!((failed.code, failed.out()), (1, String::new()), "{fault:?}: {}", failed.err());
@@ -296,7 +295,7 @@ fn a_target_with_a_digest_must_name_the_digest_of_the_list() {
     let _ = fixture.apply(spec, &[]).success();
     let (_, bytes) = fixture.registry.manifest("app", "1").expect("the list");
     let digest = testkit::image::sha256(&bytes);
-    fixture.registry.clear_requests();
+    fixture.registry.clear_record();
     let pinned = |target: &str, digest: &str| {
         let spec = fixture.expand(&spec.replace("app:1", &format!("{target}${{DIGEST}}")));
         fixture.command(&["apply", "-f", "-"]).env("DIGEST", format!("@{digest}")).stdin(spec).run()
@@ -305,7 +304,7 @@ fn a_target_with_a_digest_must_name_the_digest_of_the_list() {
     let refused = pinned("app", &other);
     let expected = format!("{} would be another list: its digest is {digest}", fixture.name(&format!("app@{other}")));
     assert_eq!((refused.code, refused.first_err_line()), (1, expected));
-    assert_eq!(fixture.take_put_requests(), [""; 0]);
+    assert_eq!(fixture.take_puts_and_posts(), [""; 0]);
     let _ = pinned("copy/app", &digest).success();
     assert_eq!(fixture.registry.manifest("copy/app", &digest).expect("the same list").1, bytes);
 }

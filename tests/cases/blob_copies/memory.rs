@@ -5,9 +5,9 @@ use std::process::{Command, Stdio};
 
 use docker_manifest::content::registry::{Blob, BlobCopy};
 use testkit::loopback::{Fault, GeneratedBlob, Registry, Rule};
-use testkit::memory::peak_kb;
+use testkit::memory::peak_anonymous_kb;
 
-use super::super::client_fixture::{Fixture, digest, reference};
+use super::super::client_fixture::{Fixture, parse_digest, reference};
 
 /// Sent in the same way as the large one, and the least that is: smaller ones go out whole with the last request.
 const SMALL: u64 = 16 << 20;
@@ -15,7 +15,7 @@ const LARGE: u64 = 1 << 30;
 /// What the two may differ by, in kB: what the kernel rounds, and where buffers happen to lie.
 const SLACK_KB: u64 = 512;
 /// What either may take, in kB.
-const PEAK_MAX: u64 = 4 * 1024;
+const PEAK_KB_MAX: u64 = 4 * 1024;
 
 /// The client, in a process of its own; run by the test below, which says on stdin what to copy.
 #[test]
@@ -25,8 +25,8 @@ fn child() {
     std::io::stdin().lock().read_line(&mut line).expect("text");
     let words: Vec<&str> = line.split_whitespace().collect();
     let [source, target, blob, size] = words[..] else { return };
-    let (source, target, blob) = (reference(source), reference(target), digest(blob));
-    let copied = Fixture::new().registry.copy_blob(
+    let (source, target, blob) = (reference(source), reference(target), parse_digest(blob));
+    let copied = Fixture::new().client.copy_blob(
         target.repository(),
         &[source.repository()],
         &Blob { digest: &blob, size: None },
@@ -51,7 +51,7 @@ fn peak_of_copy(size: u64) -> u64 {
     let words = format!("{}/source {}/target {} {size}\n", from.host(), to.host(), blob.digest());
     child.stdin.take().expect("a pipe").write_all(words.as_bytes()).expect("it reads");
     to.wait_until(|requests| requests.iter().any(|request| request.method == "PUT"));
-    let found = peak_kb(&child);
+    let found = peak_anonymous_kb(&child);
     to.release();
     assert!(child.wait().expect("it ends").success());
     assert_eq!(to.blob_size("target", &blob.digest()), Some(size));
@@ -61,5 +61,8 @@ fn peak_of_copy(size: u64) -> u64 {
 #[test]
 fn a_gigabyte_takes_no_more_memory_than_a_small_blob() {
     let (small, large) = (peak_of_copy(SMALL), peak_of_copy(LARGE));
-    assert!(large <= small + SLACK_KB && small <= PEAK_MAX, "{large} kB for {LARGE} bytes, and {small} kB for {SMALL}");
+    assert!(
+        large <= small + SLACK_KB && small <= PEAK_KB_MAX,
+        "{large} kB for {LARGE} bytes, and {small} kB for {SMALL}"
+    );
 }

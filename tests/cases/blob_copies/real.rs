@@ -6,7 +6,7 @@ use testkit::real::RealRegistry;
 use testkit::relay::{Direction, Relay};
 use testkit::skip::skipped;
 
-use super::super::client_fixture::{Fixture, digest, reference};
+use super::super::client_fixture::{Fixture, parse_digest, reference};
 use super::{MIB, copy_blob, noise, retrying_client};
 
 /// Two of them; `None` and said so where there are none.
@@ -31,7 +31,7 @@ fn blobs_of_both_forms_are_copied_mounted_and_found() {
     let Some((from, to)) = two_registries() else { return };
     for size in [0, 1, 300_000, 9 * MIB] {
         let bytes = noise(size);
-        let blob = digest(&Client::new(from.addr()).push_blob("source", &bytes));
+        let blob = parse_digest(&Client::new(from.addr()).push_blob("source", &bytes));
         let fixture = Fixture::new();
         let repo = |registry: &RealRegistry, path: &str| {
             reference(&format!("{}/{path}", registry.host())).repository().clone()
@@ -44,7 +44,7 @@ fn blobs_of_both_forms_are_copied_mounted_and_found() {
         assert_eq!(sent, requests, "{size}: {:?}", fixture.trace());
         assert_eq!(copy_blob(&fixture, &target, &[&source], &blob, None), Ok(BlobCopy::Present));
         assert_eq!(copy_blob(&fixture, &beside, &[&source, &target], &blob, None), Ok(BlobCopy::Mounted));
-        assert_eq!(fixture.registry.blob(&target, &blob, None, u64::MAX), Ok(bytes));
+        assert_eq!(fixture.client.blob(&target, &blob, None, u64::MAX), Ok(bytes));
     }
 }
 
@@ -53,7 +53,7 @@ fn a_copy_resumes_after_cut_connections() {
     let Some((from, to)) = two_registries() else { return };
     let size = 24 * MIB;
     let bytes = noise(size);
-    let blob = digest(&Client::new(from.addr()).push_blob("source", &bytes));
+    let blob = parse_digest(&Client::new(from.addr()).push_blob("source", &bytes));
     for (number, way) in [Direction::ToServer, Direction::ToClient].into_iter().enumerate() {
         let (before_source, before_target) = (Relay::start(from.addr()), Relay::start(to.addr()));
         let cut = if way == Direction::ToServer { &before_target } else { &before_source };
@@ -65,7 +65,7 @@ fn a_copy_resumes_after_cut_connections() {
             (repo(&before_source, "source".to_owned()), repo(&before_target, format!("target{number}")));
         let copied = copy_blob(&fixture, &target, &[&source], &blob, Some(size));
         assert_eq!(copied, Ok(BlobCopy::Copied(size as u64)), "{:#?}", fixture.trace());
-        assert_eq!(cut.cuts(), 2, "{way:?}");
+        assert_eq!(cut.cut_count(), 2, "{way:?}");
         let (gets, patches) =
             (statuses_of(&fixture, "GET", "/source/blobs/"), statuses_of(&fixture, "PATCH", "/blobs/uploads/"));
         let last = patches.last().map(String::as_str);
@@ -77,7 +77,7 @@ fn a_copy_resumes_after_cut_connections() {
         };
         assert_eq!(gets, gets_then, "{:#?}", fixture.trace());
         assert_eq!((patches.len(), last), (patches_then, Some("202")), "{:#?}", fixture.trace());
-        assert_eq!(fixture.registry.blob(&target, &blob, None, u64::MAX), Ok(bytes.clone()));
+        assert_eq!(fixture.client.blob(&target, &blob, None, u64::MAX), Ok(bytes.clone()));
     }
 }
 
@@ -89,18 +89,18 @@ fn registry_operations_work_on_a_real_registry() {
     Client::new(registry.addr()).push_image("a", "2", &image);
     let fixture = Fixture::new();
     let repo = reference(&format!("{}/a", registry.host())).repository().clone();
-    let image_digest = digest(&image.digest());
+    let image_digest = parse_digest(&image.digest());
     assert_eq!(
-        fixture.registry.manifest_digest(&repo, &ManifestName::Tag("1".to_owned())),
+        fixture.client.manifest_digest(&repo, &ManifestName::Tag("1".to_owned())),
         Ok(Some(image_digest.clone()))
     );
-    assert_eq!(fixture.registry.manifest_digest(&repo, &ManifestName::Tag("3".to_owned())), Ok(None));
-    let mut tags = fixture.registry.tags(&repo).expect("it lists them");
+    assert_eq!(fixture.client.manifest_digest(&repo, &ManifestName::Tag("3".to_owned())), Ok(None));
+    let mut tags = fixture.client.tags(&repo).expect("it lists them");
     tags.sort();
     assert_eq!(tags, ["1", "2"]);
-    assert_eq!(fixture.registry.referrers(&repo, &image_digest), Ok(None), "docker-registry has none");
-    let put = fixture.registry.put_blob(&repo, b"{}").expect("it is taken");
-    assert_eq!(fixture.registry.has_blob(&repo, &put), Ok(true));
-    assert_eq!(fixture.registry.delete_manifest(&repo, &ManifestName::Digest(image_digest.clone())), Ok(()));
-    assert_eq!(fixture.registry.manifest_digest(&repo, &ManifestName::Digest(image_digest)), Ok(None));
+    assert_eq!(fixture.client.referrers_index(&repo, &image_digest), Ok(None), "docker-registry has none");
+    let put = fixture.client.put_blob(&repo, b"{}").expect("it is taken");
+    assert_eq!(fixture.client.has_blob(&repo, &put), Ok(true));
+    assert_eq!(fixture.client.delete_manifest(&repo, &ManifestName::Digest(image_digest.clone())), Ok(()));
+    assert_eq!(fixture.client.manifest_digest(&repo, &ManifestName::Digest(image_digest)), Ok(None));
 }

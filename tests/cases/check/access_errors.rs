@@ -27,7 +27,7 @@ fn check_fails_without_a_login() {
     let refused = fixture.command(&["--username", "me", "--password-stdin"]).stdin("closed").run();
     let expected_hint = "check --username, and the password that goes with it";
     assert_plain_error(&refused, &format!("unauthorized: {host} refuses the login that was given: "), expected_hint);
-    fixture.registry.clear_requests();
+    fixture.registry.clear_record();
     let right = fixture.command(&["--username", "me", "--password-stdin"]).stdin("open sesame\n").run();
     assert_eq!((right.code, right.err().as_str(), unusual_rows(&right)), (0, "", vec![]));
     let refused = fixture.registry.requests().iter().filter(|request| request.status == 401).count();
@@ -42,7 +42,7 @@ fn check_reports_what_a_token_does_not_allow() {
     let output = login(&fixture);
     assert_eq!((output.code, output.err().as_str(), unusual_rows(&output)), (0, "", vec![]));
     fixture.assert_clean();
-    let narrow = Bearer::new().user("me", "pw").omit_scope(&format!("repository:{MOUNT_REPOSITORY}:push"));
+    let narrow = Bearer::new().user("me", "pw").never_grant_scope(&format!("repository:{MOUNT_REPOSITORY}:push"));
     let fixture = Fixture::new(|habits| habits.bearer(narrow));
     let output = login(&fixture);
     let [row] = unusual_rows(&output).try_into().expect("one row");
@@ -58,7 +58,7 @@ fn check_reports_what_a_token_does_not_allow() {
 
 #[test]
 fn check_suggests_a_login_if_a_registry_answers_404() {
-    let fixture = Fixture::new(|habits| habits.basic("me", "pw").hides_from_all());
+    let fixture = Fixture::new(|habits| habits.basic("me", "pw").hides_repositories_from_all());
     let host = fixture.registry.host();
     let hint = format!(
         "the repository may be private or may not exist yet: log in with docker login {host}, or have it created first"
@@ -101,8 +101,8 @@ fn check_refuses_an_invalid_registry_name_before_any_request() {
 #[test]
 fn check_cleans_up_after_a_broken_connection() {
     for (rule, fault) in [
-        (Rule::on("PUT", "-nested"), Fault::ResetAfterRead),
-        (Rule::on("GET", "/tags/list"), Fault::CloseAfterRead),
+        (Rule::on("PUT", "-nested"), Fault::ResetAfterBody),
+        (Rule::on("GET", "/tags/list"), Fault::CutAfterBody),
         (Rule::on("PUT", "-docker"), Fault::status(429)),
     ] {
         let fixture = Fixture::new(|habits| habits);
@@ -117,8 +117,8 @@ fn check_cleans_up_after_a_broken_connection() {
 #[test]
 fn check_reports_a_registry_that_stops_during_the_probe() {
     let fixture = Fixture::new(|habits| habits);
-    fixture.registry.add_fault(Rule::on("GET", "/manifests/").from(3), Fault::CloseAfterRead);
-    fixture.registry.add_fault(Rule::on("DELETE", ""), Fault::CloseAfterRead);
+    fixture.registry.add_fault(Rule::on("GET", "/manifests/").from(3), Fault::CutAfterBody);
+    fixture.registry.add_fault(Rule::on("DELETE", ""), Fault::CutAfterBody);
     let output = fixture.check();
     assert_eq!((output.code, output.out().as_str()), (1, ""));
     let leftover_line = format!("left in {}/{MAIN_REPOSITORY}: ", fixture.registry.host());

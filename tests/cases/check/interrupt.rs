@@ -22,16 +22,21 @@ impl Drop for Running {
 impl Running {
     /// Starts one, and waits until this request of it is there, which is not answered before the registry's release.
     fn start_until(fixture: &Fixture, method: &'static str, path: &'static str) -> Running {
-        Running::start(fixture, fixture.command(&["--jobs", "1"]), method, path)
+        Running::start_command_until(fixture, fixture.command(&["--jobs", "1"]), method, path)
     }
 
-    fn start(fixture: &Fixture, run: SandboxCommand, method: &'static str, path: &'static str) -> Running {
+    fn start_command_until(
+        fixture: &Fixture,
+        run: SandboxCommand,
+        method: &'static str,
+        path: &'static str,
+    ) -> Running {
         fixture.registry.add_fault(Rule::on(method, path), Fault::Hang);
         let mut command = run.to_command();
         let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("ours");
         let running = Running(child);
         fixture.registry.wait_until(|requests| {
-            requests.iter().any(|request| request.method == method && request.path.contains(path))
+            requests.iter().any(|request| request.method == method && request.target.contains(path))
         });
         running
     }
@@ -73,7 +78,7 @@ fn a_closed_plugin_socket_interrupts_check() {
     let fixture = Fixture::new(|habits| habits);
     let path = fixture.sandbox.path().join("stop");
     let stop = std::os::unix::net::UnixListener::bind(&path).expect("a socket");
-    let mut running = Running::start(
+    let mut running = Running::start_command_until(
         &fixture,
         fixture.command(&["--jobs", "1"]).env("DOCKER_CLI_PLUGIN_SOCKET", &path),
         "PUT",

@@ -5,7 +5,7 @@ use testkit::sandbox::Sandbox;
 use testkit::skip::skipped;
 
 use super::super::OURS;
-use super::{MAIN_REPOSITORY, STAND_IN, unusual_rows};
+use super::{MAIN_REPOSITORY, REFERRERS_TAG_REMARK, unusual_rows};
 
 fn start(deletion: bool) -> Option<RealRegistry> {
     let started = RealRegistry::start(&RealConfig { deletion, ..RealConfig::default() });
@@ -35,7 +35,7 @@ fn check_leaves_a_registry_with_deletion_unchanged() {
     let output = Sandbox::new().command(OURS).args(["check", &registry.host()]).run();
     assert_eq!((output.code, output.err().as_str()), (0, ""));
     let rows = unusual_rows(&output);
-    assert_eq!(rows[0], format!("referrers | works, but | {STAND_IN}"));
+    assert_eq!(rows[0], format!("referrers | works, but | {REFERRERS_TAG_REMARK}"));
     // It deletes by digests alone, and the tags go with them.
     assert!(rows.len() == 2 && rows[1].starts_with("tag deletion | fails | DELETE "), "{rows:#?}");
     assert_eq!(links(&registry), [""; 0]);
@@ -47,7 +47,7 @@ fn check_reports_a_registry_without_deletion() {
     let output = Sandbox::new().command(OURS).args(["check", &registry.host()]).run();
     let words = "DELETE 405: unsupported: The operation is unsupported.";
     let expected = [
-        format!("referrers | works, but | {STAND_IN}"),
+        format!("referrers | works, but | {REFERRERS_TAG_REMARK}"),
         format!("tag deletion | fails | {words}"),
         format!("manifest deletion | fails | {words}"),
         "entry deletion | not tried | needs: manifest deletion or tag deletion".to_owned(),

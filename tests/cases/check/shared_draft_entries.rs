@@ -5,11 +5,11 @@ use testkit::loopback::{Builder, Fault, Rule};
 use super::{Fixture, NO_CONDITIONAL_PUTS, TITLES, all_unusual_rows};
 
 /// A habit, the rows about shared drafts, and whether nothing stays.
-type Case<'a> = (fn(Builder) -> Builder, &'a [&'a str], bool);
+type CheckExpectation<'a> = (fn(Builder) -> Builder, &'a [&'a str], bool);
 
 /// The rows about shared drafts that do not simply work.
-fn rows(habits: impl FnOnce(Builder) -> Builder) -> (Fixture, Vec<String>) {
-    let fixture = Fixture::new(habits);
+fn unusual_shared_draft_rows(configure: impl FnOnce(Builder) -> Builder) -> (Fixture, Vec<String>) {
+    let fixture = Fixture::new(configure);
     let output = fixture.check();
     assert_eq!(output.code, 0, "{}", output.err());
     let is_about_shared_drafts = |row: &String| TITLES[13..].iter().any(|title| row.starts_with(title));
@@ -19,11 +19,11 @@ fn rows(habits: impl FnOnce(Builder) -> Builder) -> (Fixture, Vec<String>) {
 
 #[test]
 fn check_writes_shared_entries_as_add_does() {
-    let (fixture, rows) = rows(|habits| habits);
+    let (fixture, rows) = unusual_shared_draft_rows(|habits| habits);
     assert_eq!(rows, [NO_CONDITIONAL_PUTS]);
-    let puts = fixture.registry.requests().into_iter().filter(|put| put.path.contains("/manifests/draft.check-"));
+    let puts = fixture.registry.requests().into_iter().filter(|put| put.target.contains("/manifests/draft.check-"));
     let puts: Vec<_> = puts.filter(|request| request.method == "PUT").collect();
-    assert!(puts.len() == 3 && puts.iter().all(|put| put.path.ends_with(".linux-amd64")), "{puts:#?}");
+    assert!(puts.len() == 3 && puts.iter().all(|put| put.target.ends_with(".linux-amd64")), "{puts:#?}");
     assert_eq!(puts[0].body, puts[2].body, "the first one again, on a condition");
     assert_eq!([0, 1, 2].map(|at| puts[at].header("If-None-Match")), [None, None, Some("*")]);
     let second = String::from_utf8_lossy(&puts[1].body).into_owned();
@@ -33,7 +33,7 @@ fn check_writes_shared_entries_as_add_does() {
 
 #[test]
 fn check_reports_conditional_requests() {
-    let (fixture, rows) = rows(Builder::conditional_puts);
+    let (fixture, rows) = unusual_shared_draft_rows(Builder::conditional_puts);
     assert_eq!(rows, [""; 0]);
     fixture.assert_clean();
 }
@@ -61,7 +61,7 @@ fn check_reports_what_prevents_shared_entries() {
         NO_CONDITIONAL_PUTS,
     ];
     let none = ["entry deletion | not tried | needs: manifest deletion or tag deletion", NO_CONDITIONAL_PUTS];
-    let cases: [Case<'_>; 7] = [
+    let cases: [CheckExpectation<'_>; 7] = [
         (|habits| habits.without_oci(415), &no_oci, true),
         (|habits| habits.read_lag(1), &late, true),
         (|habits| habits.immutable_tags(400, "TAG_INVALID"), &immutable, true),
@@ -71,9 +71,9 @@ fn check_reports_what_prevents_shared_entries() {
         (Builder::without_deletion, &none, false),
     ];
     for (habits, expected, is_clean) in cases {
-        let (fixture, rows) = rows(habits);
+        let (fixture, rows) = unusual_shared_draft_rows(habits);
         let requests = fixture.registry.requests();
-        let tag = requests.iter().find_map(|request| request.path.split_once("/manifests/draft."));
+        let tag = requests.iter().find_map(|request| request.target.split_once("/manifests/draft."));
         let tag = format!("draft.{}", tag.map_or("", |(_, rest)| rest));
         let expected: Vec<String> = expected.iter().map(|row| row.replace("{TAG}", &tag)).collect();
         assert_eq!(rows, expected);

@@ -37,7 +37,7 @@ const RECIPES: [Recipe; 6] = [
 ];
 
 /// The command lines of a recipe with this verb.
-fn lines(fixture: &Fixture, system: &str, verb: &str) -> Vec<String> {
+fn recipe_commands(fixture: &Fixture, system: &str, command: &str) -> Vec<String> {
     let page = page();
     let sections = sections(&page);
     let (_, section) = sections.iter().find(|(heading, _)| *heading == SECTION).expect("the section");
@@ -47,13 +47,13 @@ fn lines(fixture: &Fixture, system: &str, verb: &str) -> Vec<String> {
     // What the system itself fills in.
     let filled = text.replace("{{matrix}}", "$ARCH").replace("<< parameters.arch >>", "$ARCH");
     let mut lines = commands_in(&filled, &fixture.registry.host());
-    lines.retain(|line| line.starts_with(&format!("docker-manifest {verb} --shared ")));
-    assert_eq!(lines.len(), 1, "{system} {verb}: {lines:?}");
+    lines.retain(|line| line.starts_with(&format!("docker-manifest {command} --shared ")));
+    assert_eq!(lines.len(), 1, "{system} {command}: {lines:?}");
     lines
 }
 
 /// A job with a home, a directory and variables of its own.
-fn job(fixture: &Fixture, recipe: &Recipe, verb: &str, leg: Option<usize>) -> Output {
+fn job(fixture: &Fixture, recipe: &Recipe, command: &str, leg: Option<usize>) -> Output {
     let sandbox = Sandbox::new();
     let mut variables: Vec<(&str, String)> =
         recipe.variables.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
@@ -70,10 +70,10 @@ fn job(fixture: &Fixture, recipe: &Recipe, verb: &str, leg: Option<usize>) -> Ou
     for (name, value) in params {
         write_script(&sandbox.path().join(format!("params.{name}")), &format!("#!/bin/sh\necho {value}\n"));
     }
-    shell(&sandbox, &lines(fixture, recipe.system, verb), &variables)
+    shell(&sandbox, &recipe_commands(fixture, recipe.system, command), &variables)
 }
 
-fn entries(fixture: &Fixture) -> usize {
+fn count_entries(fixture: &Fixture) -> usize {
     fixture.registry.tags("app").iter().filter(|tag| tag.starts_with("draft.")).count()
 }
 
@@ -88,10 +88,10 @@ fn recipes_with_a_publishing_job_work() {
         assert!(fixture.registry.manifest("app", recipe.tag).is_none());
         let added = job(&fixture, recipe, "add", Some(0)).success();
         assert!(!added.err().contains("no CI system"), "{}: {}", recipe.system, added.err());
-        assert_eq!(entries(&fixture), 2, "{}", recipe.system);
+        assert_eq!(count_entries(&fixture), 2, "{}", recipe.system);
         let _ = job(&fixture, recipe, "push", None).success();
         fixture.assert_serves(recipe.tag, &fixture.digests());
-        assert_eq!(entries(&fixture), 0, "{}", recipe.system);
+        assert_eq!(count_entries(&fixture), 0, "{}", recipe.system);
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{cargo, collect, crates, root};
 
 const CRATES_IO: &str = "registry+https://github.com/rust-lang/crates.io-index";
-const OURS: [&str; 4] = ["demo", "docker-manifest", "docker-manifest-fuzz", "testkit"];
+const OWN_CRATES: [&str; 4] = ["demo", "docker-manifest", "docker-manifest-fuzz", "testkit"];
 
 fn read(path: &str) -> String {
     std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
@@ -39,7 +39,7 @@ fn every_crate_comes_from_crates_io_and_by_its_hash() {
         assert!(crates.len() > 70, "{file} has {} crates", crates.len());
         for found in crates {
             let name = found["name"].as_str();
-            if OURS.contains(&name) {
+            if OWN_CRATES.contains(&name) {
                 assert_eq!(found.get("source"), None, "{file}: {name}");
                 continue;
             }

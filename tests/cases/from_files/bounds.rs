@@ -4,8 +4,8 @@ use super::*;
 
 /// The first line on stderr for a path.
 fn refusal(fixture: &Fixture, path: &str) -> String {
-    let refused = fixture.run(&["create", "--from", path, "@app:1"]);
-    assert_eq!((refused.code, fixture.requests()), (1, Vec::new()), "{path}: {}", refused.err());
+    let refused = fixture.run_recorded(&["create", "--from", path, "@app:1"]);
+    assert_eq!((refused.code, fixture.request_lines()), (1, Vec::new()), "{path}: {}", refused.err());
     refused.err().lines().next().unwrap_or_default().to_owned()
 }
 
@@ -19,7 +19,7 @@ fn links_devices_and_fifos_are_refused_and_nothing_is_waited_for() {
     let only = "only files and directories are read";
     let root = fixture.sandbox.path();
     fixture.sandbox.write("digest", fixture.amd64.digest());
-    fixture.directory("d", &[&fixture.amd64]);
+    fixture.write_digest_files("d", &[&fixture.amd64]);
     symlink("digest", root.join("link")).expect("a link");
     symlink("d", root.join("directory-link")).expect("a link");
     mknodat(CWD, root.join("fifo"), FileType::Fifo, Mode::RUSR, 0).expect("a FIFO");
@@ -43,7 +43,7 @@ fn a_directory_has_digests_and_nothing_else() {
     let fixture = Fixture::new();
     std::fs::create_dir(fixture.sandbox.path().join("empty")).expect("a directory");
     assert_eq!(refusal(&fixture, "empty"), "empty is an empty directory: it should have a file named by a digest");
-    fixture.directory("d", &[&fixture.amd64]);
+    fixture.write_digest_files("d", &[&fixture.amd64]);
     std::fs::create_dir(fixture.sandbox.path().join("d/leg")).expect("a directory");
     assert_eq!(refusal(&fixture, "d"), "d/leg is an empty directory: it should have a file named by a digest");
     let stray = "is not an empty file named by a digest, as all files of the directory have to be";
@@ -60,10 +60,10 @@ fn a_directory_has_digests_and_nothing_else() {
 #[test]
 fn a_directory_of_other_files_is_one_message() {
     let fixture = Fixture::new();
-    fixture.directory("d", &[&fixture.amd64]);
+    fixture.write_digest_files("d", &[&fixture.amd64]);
     (1..=12).for_each(|number| drop(fixture.sandbox.write(format!("d/file{number:02}"), "x")));
     std::fs::create_dir(fixture.sandbox.path().join("d/out")).expect("a directory");
-    let refused = fixture.run(&["create", "--from=d", "@app:1"]).err();
+    let refused = fixture.run_recorded(&["create", "--from=d", "@app:1"]).err();
     let lines = [
         "d is not a directory of digests: 13 of its 14 files are not empty files named by a digest: out (an empty \
          directory), file01, file02, file03, file04, file05, file06, file07 and 5 more",
@@ -95,7 +95,7 @@ fn size_number_and_depth_of_build_outputs_are_bounded() {
 fn texts_of_build_outputs_are_shown_as_one_sanitized_line() {
     let fixture = Fixture::new();
     fixture.sandbox.write("odd\n\u{1b}[2Jname", "sha256:\u{1b}[31mred\u{202e}");
-    let refused = fixture.run(&["create", "--from=odd\n\u{1b}[2Jname", "@app:1"]).err();
+    let refused = fixture.run_recorded(&["create", "--from=odd\n\u{1b}[2Jname", "@app:1"]).err();
     let first = "odd??[2Jname: line 1 is neither a digest nor a reference with a digest: sha256:?[31mred?";
     assert_eq!(refused.lines().next(), Some(first), "{refused:?}");
 }

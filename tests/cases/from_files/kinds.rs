@@ -3,7 +3,7 @@
 use super::*;
 
 /// The file's text with the digests of the two images in the place of AMD and ARM, and the host in that of HOST.
-fn fill_in(fixture: &Fixture, text: &str) -> String {
+fn expand(fixture: &Fixture, text: &str) -> String {
     let (amd64, arm64) = (fixture.amd64.digest(), fixture.arm64.digest());
     let text = text.replace("SIZE", &fixture.amd64.manifest.len().to_string());
     text.replace("AMD", &amd64)
@@ -42,13 +42,13 @@ const KINDS_OF_AMD64: &[(&str, &str)] = &[
 fn every_kind_of_build_file_is_read_from_files_and_standard_input() {
     let fixture = Fixture::new();
     for (number, (tool, text)) in KINDS_OF_AMD64.iter().enumerate() {
-        let text = fill_in(&fixture, text);
+        let text = expand(&fixture, text);
         fixture.sandbox.write("file", &text);
         let list = format!("@app:{number}");
-        let created = fixture.run(&["create", "--from=file", &list]);
+        let created = fixture.run_recorded(&["create", "--from=file", &list]);
         assert_eq!((created.code, created.err()), (0, String::new()), "{tool}");
         assert_eq!(fixture.draft_digests(&list), [fixture.amd64.digest()], "{tool}");
-        let _ = fixture.run_with(&["create", "--replace", "--from=-", &list], &text).success();
+        let _ = fixture.run_recorded_with_stdin(&["create", "--replace", "--from=-", &list], &text).success();
         assert_eq!(fixture.draft_digests(&list), [fixture.amd64.digest()], "{tool} on standard input");
     }
 }
@@ -63,10 +63,10 @@ fn the_size_in_a_descriptor_is_that_of_the_manifest() {
     let image = fixture.registry.name(&format!("app@{}", fixture.amd64.digest()));
     let size_error = format!("file: the manifest of {image} has {size} bytes, and the file says {size}0\n");
     for text in [descriptor, &buildx] {
-        fixture.sandbox.write("file", fill_in(&fixture, text));
-        let _ = fixture.run(&["create", "--from=file", "@app:1"]).success();
-        let requests = fixture.requests();
-        fixture.sandbox.write("file", fill_in(&fixture, &text.replace("SIZE", "SIZE0")));
+        fixture.sandbox.write("file", expand(&fixture, text));
+        let _ = fixture.run_recorded(&["create", "--from=file", "@app:1"]).success();
+        let requests = fixture.request_lines();
+        fixture.sandbox.write("file", expand(&fixture, &text.replace("SIZE", "SIZE0")));
         for command in [
             &["create", "--from=file", "@app:2"][..],
             &["create", "--push", "--from=file", "@app:2"],
@@ -74,24 +74,24 @@ fn the_size_in_a_descriptor_is_that_of_the_manifest() {
             &["add", "--shared", "--run=1", "--from=file", "@app:1"],
             &["apply", "--from=file", "--target", "@app:2"],
         ] {
-            let refused = fixture.run(command);
+            let refused = fixture.run_recorded(command);
             assert!(refused.code == 1 && refused.err().starts_with(&size_error), "{command:?}: {}", refused.err());
             // apply checks the tag meanwhile.
             let digest_requests =
-                fixture.requests().into_iter().filter(|line| line.contains("sha256:")).collect::<Vec<_>>();
+                fixture.request_lines().into_iter().filter(|line| line.contains("sha256:")).collect::<Vec<_>>();
             assert!(digest_requests.iter().all(|line| requests.contains(line)), "{command:?}: {digest_requests:?}");
         }
         // The right size in one file does not excuse the wrong one in another.
-        fixture.sandbox.write("right", fill_in(&fixture, text));
-        let refused = fixture.run(&["create", "--from=right", "--from=file", "@app:2"]).err();
+        fixture.sandbox.write("right", expand(&fixture, text));
+        let refused = fixture.run_recorded(&["create", "--from=right", "--from=file", "@app:2"]).err();
         assert!(refused.contains(&format!("\n{size_error}")), "{refused}");
-        let _ = fixture.run(&["rm", "@app:1"]).success();
+        let _ = fixture.run_recorded(&["rm", "@app:1"]).success();
     }
     // Without a media type it is no descriptor, and the size may be that of all layers.
-    fixture.sandbox.write("file", fill_in(&fixture, r#"{"digest":"AMD","size":1234567}"#));
-    let _ = fixture.run(&["create", "--from=file", "@app:3"]).success();
-    fixture.sandbox.write("file", fill_in(&fixture, r#"{"mediaType":"m","digest":"AMD","size":"9"}"#));
-    let refused = fixture.run(&["create", "--from=file", "@app:4"]).err();
+    fixture.sandbox.write("file", expand(&fixture, r#"{"digest":"AMD","size":1234567}"#));
+    let _ = fixture.run_recorded(&["create", "--from=file", "@app:3"]).success();
+    fixture.sandbox.write("file", expand(&fixture, r#"{"mediaType":"m","digest":"AMD","size":"9"}"#));
+    let refused = fixture.run_recorded(&["create", "--from=file", "@app:4"]).err();
     assert_eq!(refused.lines().next(), Some("file: size is not a number of bytes: \"9\""));
 }
 
@@ -100,7 +100,7 @@ fn the_size_in_a_descriptor_is_that_of_the_manifest() {
 fn a_file_that_is_cut_off_is_an_error_that_names_it() {
     let fixture = Fixture::new();
     for (tool, text) in KINDS_OF_AMD64 {
-        let text = fill_in(&fixture, text);
+        let text = expand(&fixture, text);
         let whole = text.trim_end().len();
         let digest = text.find(hex(&fixture.amd64.digest())).expect("a digest");
         for end in [0, 1, digest, digest + 10, digest + 63, whole - 1].into_iter().filter(|end| *end < whole) {
@@ -110,11 +110,11 @@ fn a_file_that_is_cut_off_is_an_error_that_names_it() {
                 continue;
             }
             fixture.sandbox.write("cut", cut);
-            let refused = fixture.run(&["create", "--from=cut", "@app:1"]);
+            let refused = fixture.run_recorded(&["create", "--from=cut", "@app:1"]);
             assert_eq!(refused.code, 1, "{tool}: {cut}");
             assert!(refused.err().starts_with("cut: "), "{tool}: {cut}: {}", refused.err());
             assert!(refused.err().lines().next().is_some_and(|line| line.len() > "cut: ".len()), "{}", refused.err());
-            assert_eq!(fixture.requests(), [""; 0], "{tool}: nothing was asked");
+            assert_eq!(fixture.request_lines(), [""; 0], "{tool}: nothing was asked");
             assert!(!fixture.has_draft("@app:1"));
         }
     }
@@ -126,7 +126,8 @@ fn all_errors_of_build_outputs_are_reported_together() {
     fixture.sandbox.write("empty", "");
     fixture.sandbox.write("tag", "h.example/app:1\n");
     fixture.sandbox.write("jib", r#"{"image":"h.example/i:1","imageDigest":"x","imagePushed":false}"#);
-    let refused = fixture.run(&["create", "--from=empty", "--from=none", "--from=tag", "--from=jib", "@app:1"]);
+    let refused =
+        fixture.run_recorded(&["create", "--from=empty", "--from=none", "--from=tag", "--from=jib", "@app:1"]);
     let lines: Vec<String> = refused.err().lines().map(str::to_owned).collect();
     let expected = [
         "empty: the file is empty",
@@ -136,7 +137,7 @@ fn all_errors_of_build_outputs_are_reported_together() {
     ];
     assert_eq!(lines[..4], expected);
     assert!(lines[4..].iter().all(|line| line.starts_with("hint: ")), "{lines:?}");
-    let refused = fixture.run(&["create", "--from=tag", "--format=json", "@app:1"]).err();
+    let refused = fixture.run_recorded(&["create", "--from=tag", "--format=json", "@app:1"]).err();
     let error: serde_json::Value = serde_json::from_str(&refused).expect("JSON");
     assert_eq!(error["error"]["kind"], "spec");
 }
@@ -146,21 +147,21 @@ fn targets_are_selected_and_repositories_are_printed() {
     let fixture = Fixture::new();
     let bake =
         r#"{"web":{"containerimage.digest":"AMD","image.name":"HOST/app"},"db":{"containerimage.digest":"ARM"}}"#;
-    fixture.sandbox.write("bake.json", fill_in(&fixture, bake));
-    let refused = fixture.run(&["create", "--from=bake.json", "@app:1"]).err();
+    fixture.sandbox.write("bake.json", expand(&fixture, bake));
+    let refused = fixture.run_recorded(&["create", "--from=bake.json", "@app:1"]).err();
     assert!(refused.starts_with("bake.json: the file has several targets: web, db\nhint: choose one with --target"));
-    let _ = fixture.run(&["create", "--from=bake.json", "--target=web", "@app:1"]).success();
+    let _ = fixture.run_recorded(&["create", "--from=bake.json", "--target=web", "@app:1"]).success();
     assert_eq!(fixture.draft_digests("@app:1"), [fixture.amd64.digest()]);
-    let _ = fixture.run(&["create", "--from=bake.json", "--target=web", "--target=db", "@app:2"]).success();
+    let _ = fixture.run_recorded(&["create", "--from=bake.json", "--target=web", "--target=db", "@app:2"]).success();
     assert_eq!(fixture.draft_digests("@app:2"), sorted(&[&fixture.amd64, &fixture.arm64]));
     fixture.sandbox.write("digest", fixture.amd64.digest());
-    let refused = fixture.run(&["create", "--from=digest", "--target=web", "@app:3"]).err();
+    let refused = fixture.run_recorded(&["create", "--from=digest", "--target=web", "@app:3"]).err();
     assert!(refused.starts_with("--target web: no file of --from has targets\n"), "{refused}");
     // A list in another repository than its images.
     let repository = fixture.registry.name("app");
-    let _ = fixture.run(&["create", "--from=digest", "--repository", &repository, "@lists:1"]).success();
+    let _ = fixture.run_recorded(&["create", "--from=digest", "--repository", &repository, "@lists:1"]).success();
     assert_eq!(fixture.draft_digests("@lists:1"), [fixture.amd64.digest()]);
-    let refused = fixture.run(&["create", "--from=digest", "--repository=h.example/app:1", "@lists:2"]);
+    let refused = fixture.run_recorded(&["create", "--from=digest", "--repository=h.example/app:1", "@lists:2"]);
     assert_eq!(refused.code, 125, "{}", refused.err());
 }
 
@@ -168,21 +169,21 @@ fn targets_are_selected_and_repositories_are_printed() {
 #[test]
 fn from_reads_files_that_we_wrote() {
     let fixture = Fixture::new();
-    fixture.directory("d", &[&fixture.amd64, &fixture.arm64]);
-    let _ = fixture.run(&["create", "--from=d", "@app:1"]).success();
+    fixture.write_digest_files("d", &[&fixture.amd64, &fixture.arm64]);
+    let _ = fixture.run_recorded(&["create", "--from=d", "@app:1"]).success();
     let pushed = fixture
-        .run(&["push", "--format=json", "--digest-file=digest", "--metadata-file=meta.json", "@app:1"])
+        .run_recorded(&["push", "--format=json", "--digest-file=digest", "--metadata-file=meta.json", "@app:1"])
         .success();
     fixture.sandbox.write("pushed.json", pushed.out());
-    let exported = fixture.run(&["export", "--remote", "@app:1"]).success();
+    let exported = fixture.run_recorded(&["export", "--remote", "@app:1"]).success();
     fixture.sandbox.write("list.yaml", exported.out());
     for (number, file) in ["digest", "meta.json", "pushed.json", "list.yaml"].into_iter().enumerate() {
         let list = format!("@app:again{number}");
-        let _ = fixture.run(&["create", "--from", file, &list]).success();
+        let _ = fixture.run_recorded(&["create", "--from", file, &list]).success();
         assert_eq!(fixture.draft_digests(&list), sorted(&[&fixture.amd64, &fixture.arm64]), "{file}");
     }
-    let dry_run = fixture.run(&["push", "--format=json", "--dry-run", "@app:1"]).success().out();
-    let refused = fixture.run_with(&["create", "--from=-", "@app:2"], &dry_run).err();
+    let dry_run = fixture.run_recorded(&["push", "--format=json", "--dry-run", "@app:1"]).success().out();
+    let refused = fixture.run_recorded_with_stdin(&["create", "--from=-", "@app:2"], &dry_run).err();
     let first = format!(
         "standard input: {} is the result of a dry run: nothing was published\n",
         fixture.registry.name("app:1")

@@ -4,7 +4,7 @@ use super::*;
 
 impl Fixture {
     /// The digests of what a tag serves, in its order.
-    fn served(&self, tag: &str) -> Vec<String> {
+    fn served_digests(&self, tag: &str) -> Vec<String> {
         let (_, bytes) = self.registry.manifest("app", tag).expect("a list");
         let list: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");
         let entries = list["manifests"].as_array().expect("entries").iter();
@@ -17,7 +17,7 @@ fn a_spec_names_files_beside_its_images() {
     let fixture = Fixture::new();
     fixture.registry.put_image("app", "s390x", &image("s390x", "c"));
     let digest = image("s390x", "c").digest();
-    fixture.directory("ci/digests", &[&fixture.amd64]);
+    fixture.write_digest_files("ci/digests", &[&fixture.amd64]);
     let bake = format!(
         r#"{{"web":{{"containerimage.digest":"{}"}},"db":{{"containerimage.digest":"{}"}}}}"#,
         fixture.arm64.digest(),
@@ -31,23 +31,27 @@ fn a_spec_names_files_beside_its_images() {
     );
     fixture.sandbox.write("ci/lists.yaml", spec);
     // A path begins where the file is, wherever the command is run.
-    let _ =
-        fixture.run(&["apply", "-f", "ci/lists.yaml", "--require", "linux/amd64,linux/arm64,linux/s390x"]).success();
-    assert_eq!(fixture.served("1"), [digest, fixture.amd64.digest(), fixture.arm64.digest()]);
+    let _ = fixture
+        .run_recorded(&["apply", "-f", "ci/lists.yaml", "--require", "linux/amd64,linux/arm64,linux/s390x"])
+        .success();
+    assert_eq!(fixture.served_digests("1"), [digest, fixture.amd64.digest(), fixture.arm64.digest()]);
     // On standard input it begins where the command is run; files may name all images.
     let spec = format!("image: {host}/app:2\nfrom: ci/digests\n");
-    let _ = fixture.run_with(&["apply", "-f", "-"], &spec).success();
-    assert_eq!(fixture.served("2"), [fixture.amd64.digest()]);
+    let _ = fixture.run_recorded_with_stdin(&["apply", "-f", "-"], &spec).success();
+    assert_eq!(fixture.served_digests("2"), [fixture.amd64.digest()]);
 }
 
 #[test]
 fn apply_takes_files_by_flags() {
     let fixture = Fixture::new();
-    fixture.directory("d", &[&fixture.amd64, &fixture.arm64]);
-    let _ = fixture.run(&["apply", "--from=d", "--target", "@app:1", "--target", "@app:2"]).success();
-    let mut served = fixture.served("1");
+    fixture.write_digest_files("d", &[&fixture.amd64, &fixture.arm64]);
+    let _ = fixture.run_recorded(&["apply", "--from=d", "--target", "@app:1", "--target", "@app:2"]).success();
+    let mut served = fixture.served_digests("1");
     served.sort();
-    assert_eq!((served, fixture.served("1")), (sorted(&[&fixture.amd64, &fixture.arm64]), fixture.served("2")));
+    assert_eq!(
+        (served, fixture.served_digests("1")),
+        (sorted(&[&fixture.amd64, &fixture.arm64]), fixture.served_digests("2"))
+    );
     assert!(!fixture.has_draft("@app:1"));
     let map = format!(r#"{{"web":"{}","db":"{}"}}"#, fixture.amd64.digest(), fixture.arm64.digest());
     fixture.sandbox.write("map.json", map);
@@ -59,36 +63,36 @@ fn apply_takes_files_by_flags() {
             fixture.registry.name(&format!("app@{}", fixture.arm64.digest()))
         ),
     );
-    let _ = fixture.run(&["apply", "-f=list.yaml", "--from=map.json", "--from-target=web"]).success();
-    assert_eq!(fixture.served("3"), [fixture.arm64.digest(), fixture.amd64.digest()]);
+    let _ = fixture.run_recorded(&["apply", "-f=list.yaml", "--from=map.json", "--from-target=web"]).success();
+    assert_eq!(fixture.served_digests("3"), [fixture.arm64.digest(), fixture.amd64.digest()]);
     let two = format!("image: {0}/a:1\nfrom: d\n---\nimage: {0}/b:1\nfrom: d\n", fixture.registry.host());
     fixture.sandbox.write("two.yaml", two);
-    let refused = fixture.run(&["apply", "-f", "two.yaml", "--from=d"]).err();
+    let refused = fixture.run_recorded(&["apply", "-f", "two.yaml", "--from=d"]).err();
     assert!(refused.starts_with("--from applies to one list, and there are 2\n"), "{refused}");
 }
 
 #[test]
 fn apply_reports_invalid_files_before_any_request() {
     let fixture = Fixture::new();
-    fixture.directory("d", &[&fixture.amd64, &fixture.arm64, &fixture.stale]);
-    let refused = fixture.run(&["apply", "--from=d", "--target", "@app:1"]);
+    fixture.write_digest_files("d", &[&fixture.amd64, &fixture.arm64, &fixture.stale]);
+    let refused = fixture.run_recorded(&["apply", "--from=d", "--target", "@app:1"]);
     assert_eq!(refused.code, 1);
     assert!(refused.err().starts_with("two images for linux/arm64: "), "{}", refused.err());
-    assert!(fixture.requests().iter().all(|line| line.starts_with("GET ")), "{:?}", fixture.requests());
+    assert!(fixture.request_lines().iter().all(|line| line.starts_with("GET ")), "{:?}", fixture.request_lines());
     let host = fixture.registry.host();
     fixture.sandbox.write(
         "a.yaml",
         format!("image: {host}/app:1\nfrom: [none, empty]\n---\nimage: {host}/app:2\nfrom: also-none\n"),
     );
     fixture.sandbox.write("empty", "");
-    let refused = fixture.run(&["apply", "-f", "a.yaml"]).err();
+    let refused = fixture.run_recorded(&["apply", "-f", "a.yaml"]).err();
     for line in ["cannot read none: ", "empty: the file is empty\n", "cannot read also-none: "] {
         assert!(refused.contains(line), "{refused}");
     }
-    assert_eq!(fixture.requests(), [""; 0]);
+    assert_eq!(fixture.request_lines(), [""; 0]);
     let missing = image("s390x", "gone").digest();
     fixture.sandbox.write("gone", &missing);
-    let refused = fixture.run(&["apply", "--from=gone", "--target", "@app:1"]).err();
+    let refused = fixture.run_recorded(&["apply", "--from=gone", "--target", "@app:1"]).err();
     assert!(refused.starts_with("gone: no such manifest: "), "{refused}");
 }
 
@@ -101,6 +105,6 @@ fn apply_publishes_an_index_of_a_file_unchanged() {
     let refs = [index.digest(), fixture.arm64.digest(), fixture.amd64.digest()];
     let refs: String = refs.iter().map(|digest| fixture.registry.name(&format!("app@{digest}\n"))).collect();
     fixture.sandbox.write("refs", refs);
-    let pushed = fixture.run(&["apply", "--from=refs", "--target", "@app:1"]).success();
+    let pushed = fixture.run_recorded(&["apply", "--from=refs", "--target", "@app:1"]).success();
     assert_eq!(pushed.out(), format!("{}\n", index.digest()));
 }

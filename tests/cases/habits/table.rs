@@ -81,10 +81,10 @@ struct Row {
     errors: &'static [ExpectedError],
 }
 
-const NONE: ExpectedError = (&["missing"], "no such manifest: @/seed:none", "check the name");
-const KEPT_TAG: ExpectedError = (&["changed", "over"], "failed to put manifest @/", "may not let this tag move");
+const NO_SUCH_MANIFEST: ExpectedError = (&["missing"], "no such manifest: @/seed:none", "check the name");
+const IMMUTABLE_TAG: ExpectedError = (&["changed", "over"], "failed to put manifest @/", "may not let this tag move");
 const TOO_LARGE: ExpectedError = (PUSHES, "failed to put manifest @/", "accepts no body of this size");
-const READ_ONLY_COPY: ExpectedError = (&["copy as it is"], "@ refuses the request", "@ may be read-only");
+const READ_ONLY_REGISTRY: ExpectedError = (&["copy as it is"], "@ refuses the request", "@ may be read-only");
 const NO_ENTRIES: ExpectedError = (&["joined"], "@/joint:1 is incomplete", "");
 const NO_LISTS: ExpectedError = (&["probe"], "@/probe takes neither", "the table has the registry's own messages");
 
@@ -94,30 +94,30 @@ const fn row(name: &'static str, habit: Habit, errors: &'static [ExpectedError])
 
 /// The habits that do no harm.
 const HARMLESS: &[Row] = &[
-    row("Docker-Content-Digest of a blob is always sha256", |h, _| h.canonical_blob_digests(), &[NONE]),
-    row("URIs of 300 bytes", |h, _| h.uri_limit(300), &[NONE]),
-    row("headers of 1000 bytes", |h, _| h.head_limit(1000), &[NONE]),
-    row("schema 1 for a HEAD with an OCI Accept", |h, _| h.converts_to_schema_1(), &[NONE]),
-    row("400 for a type that was not asked for", |h, _| h.strict_accept(400), &[NONE]),
-    row("404 for a type that was not asked for", |h, _| h.strict_accept(404), &[NONE]),
-    row("tags unsorted and unpaged", |h, _| h.unsorted_tags(), &[NONE]),
-    row("tags: null", |h, _| h.null_tags(), &[NONE]),
-    row("NAME_UNKNOWN without tags", |h, _| h.unknown_without_tags(), &[NONE]),
-    row("pages of 100 to 1000 tags only", |h, _| h.page_sizes(100, 1000), &[NONE]),
-    row("500 for two PUTs at once", |h, _| h.no_overlapping_puts(), &[NONE]),
-    row("one answer of 404 after a PUT", |h, _| h.read_lag(1), &[NONE]),
-    row("three answers of 404 after a PUT", |h, _| h.read_lag(3), &[NONE]),
-    row("images that are known late", |h, _| h.refuses_first_lists(1), &[NONE]),
-    row("20 requests a second", |h, clock| h.rate_limited(20, move || clock.now()), &[NONE]),
-    row("405 for tag deletion", |h, _| h.no_tag_deletion(405), &[NONE]),
-    row("400 for tag deletion", |h, _| h.no_tag_deletion(400), &[NONE]),
-    row("no deletion", |h, _| h.without_deletion(), &[NONE]),
-    row("no OCI-Subject, no referrers", |h, _| h.without_referrers(), &[NONE]),
-    row("images go with what names them, as in zot", |h, _| h.prunes_children(), &[NONE]),
-    row("If-None-Match: * on a PUT", |h, _| h.conditional_puts(), &[NONE]),
-    row("a web page for referrers", |h, _| h.referrers_as_html(), &[NONE]),
-    row("401 for a mount", |h, _| h.without_cross_project_mounts(), &[NONE]),
-    row("https in the Location of plain HTTP", |h, _| h.https_locations(), &[NONE]),
+    row("Docker-Content-Digest of a blob is always sha256", |h, _| h.canonical_blob_digests(), &[NO_SUCH_MANIFEST]),
+    row("URIs of 300 bytes", |h, _| h.uri_limit(300), &[NO_SUCH_MANIFEST]),
+    row("headers of 1000 bytes", |h, _| h.headers_limit(1000), &[NO_SUCH_MANIFEST]),
+    row("schema 1 for a HEAD with an OCI Accept", |h, _| h.converts_to_schema_1(), &[NO_SUCH_MANIFEST]),
+    row("400 for a type that was not asked for", |h, _| h.strict_accept(400), &[NO_SUCH_MANIFEST]),
+    row("404 for a type that was not asked for", |h, _| h.strict_accept(404), &[NO_SUCH_MANIFEST]),
+    row("tags unsorted and unpaged", |h, _| h.unsorted_tags(), &[NO_SUCH_MANIFEST]),
+    row("tags: null", |h, _| h.null_tags(), &[NO_SUCH_MANIFEST]),
+    row("NAME_UNKNOWN without tags", |h, _| h.unknown_without_tags(), &[NO_SUCH_MANIFEST]),
+    row("pages of 100 to 1000 tags only", |h, _| h.page_sizes(100, 1000), &[NO_SUCH_MANIFEST]),
+    row("500 for two PUTs at once", |h, _| h.no_overlapping_puts(), &[NO_SUCH_MANIFEST]),
+    row("one answer of 404 after a PUT", |h, _| h.read_lag(1), &[NO_SUCH_MANIFEST]),
+    row("three answers of 404 after a PUT", |h, _| h.read_lag(3), &[NO_SUCH_MANIFEST]),
+    row("images that are known late", |h, _| h.refuses_first_lists(1), &[NO_SUCH_MANIFEST]),
+    row("20 requests a second", |h, clock| h.rate_limited(20, move || clock.now()), &[NO_SUCH_MANIFEST]),
+    row("405 for tag deletion", |h, _| h.no_tag_deletion(405), &[NO_SUCH_MANIFEST]),
+    row("400 for tag deletion", |h, _| h.no_tag_deletion(400), &[NO_SUCH_MANIFEST]),
+    row("no deletion", |h, _| h.without_deletion(), &[NO_SUCH_MANIFEST]),
+    row("no OCI-Subject, no referrers", |h, _| h.without_referrers(), &[NO_SUCH_MANIFEST]),
+    row("images go with what names them, as in zot", |h, _| h.prunes_children(), &[NO_SUCH_MANIFEST]),
+    row("If-None-Match: * on a PUT", |h, _| h.conditional_puts(), &[NO_SUCH_MANIFEST]),
+    row("a web page for referrers", |h, _| h.referrers_as_html(), &[NO_SUCH_MANIFEST]),
+    row("401 for a mount", |h, _| h.denies_cross_repository_mounts(), &[NO_SUCH_MANIFEST]),
+    row("https in the Location of plain HTTP", |h, _| h.https_locations(), &[NO_SUCH_MANIFEST]),
     row(
         "403 for a tag that is not there",
         |h, _| h.missing_tags(403),
@@ -127,41 +127,48 @@ const HARMLESS: &[Row] = &[
 
 /// The habits that are in the way.
 const HARMFUL: &[Row] = &[
-    row("immutable, as ECR was", |h, _| h.immutable_tags(400, "TAG_INVALID"), &[NONE, KEPT_TAG]),
-    row("immutable, 409", |h, _| h.immutable_tags(409, "CONFLICT"), &[NONE, KEPT_TAG]),
-    row("immutable, as Harbor", |h, _| h.immutable_tags(412, "PRECONDITION"), &[NONE, KEPT_TAG]),
-    row("immutable, 403", |h, _| h.immutable_tags(403, "DENIED"), &[NONE, KEPT_TAG]),
+    row("immutable, as ECR was", |h, _| h.immutable_tags(400, "TAG_INVALID"), &[NO_SUCH_MANIFEST, IMMUTABLE_TAG]),
+    row("immutable, 409", |h, _| h.immutable_tags(409, "CONFLICT"), &[NO_SUCH_MANIFEST, IMMUTABLE_TAG]),
+    row("immutable, as Harbor", |h, _| h.immutable_tags(412, "PRECONDITION"), &[NO_SUCH_MANIFEST, IMMUTABLE_TAG]),
+    row("immutable, 403", |h, _| h.immutable_tags(403, "DENIED"), &[NO_SUCH_MANIFEST, IMMUTABLE_TAG]),
     row(
         "one type a tag, as zot",
         |h, _| h.fixed_tag_media_type(),
-        &[NONE, (&["changed", "over"], "failed to put manifest @/", "with --type docker")],
+        &[NO_SUCH_MANIFEST, (&["changed", "over"], "failed to put manifest @/", "with --type docker")],
     ),
     row(
         "reasons in detail alone, as Quay",
         |h, _| h.without_oci(400).reasons_in_detail(),
-        &[NONE, (&["changed", "over", "apply"], "failed to put manifest @/", "if the registry refuses this format")],
+        &[
+            NO_SUCH_MANIFEST,
+            (&["changed", "over", "apply"], "failed to put manifest @/", "if the registry refuses this format"),
+        ],
     ),
     row(
         "manifests too large, as docker-registry says it",
         |h, _| h.manifest_limit(300, 400),
-        &[NONE, TOO_LARGE, NO_ENTRIES, NO_LISTS],
+        &[NO_SUCH_MANIFEST, TOO_LARGE, NO_ENTRIES, NO_LISTS],
     ),
     row(
         "manifests too large, in detail alone",
         |h, _| h.manifest_limit(300, 400).reasons_in_detail(),
-        &[NONE, TOO_LARGE, NO_ENTRIES, NO_LISTS],
+        &[NO_SUCH_MANIFEST, TOO_LARGE, NO_ENTRIES, NO_LISTS],
     ),
-    row("manifests too large, 413", |h, _| h.manifest_limit(300, 413), &[NONE, TOO_LARGE, NO_ENTRIES, NO_LISTS]),
+    row(
+        "manifests too large, 413",
+        |h, _| h.manifest_limit(300, 413),
+        &[NO_SUCH_MANIFEST, TOO_LARGE, NO_ENTRIES, NO_LISTS],
+    ),
     row(
         "read-only",
         |h, _| h.read_only(),
-        &[NONE, READ_ONLY_COPY, (PUSHES, "failed to ", "@ may be read-only"), NO_ENTRIES, NO_LISTS],
+        &[NO_SUCH_MANIFEST, READ_ONLY_REGISTRY, (PUSHES, "failed to ", "@ may be read-only"), NO_ENTRIES, NO_LISTS],
     ),
     row(
         "images that are never known",
         |h, _| h.refuses_first_lists(usize::MAX),
         &[
-            NONE,
+            NO_SUCH_MANIFEST,
             (&["entry", "other entry"], "failed to put entry @/", "the registry does not have the image"),
             (PUSHES, "failed to put manifest @/", "the repository does not have all that the manifest names"),
             NO_ENTRIES,
@@ -190,13 +197,13 @@ fn fixture(habit: Habit, clock: &Arc<SharedClock>) -> Fixture {
 /// Runs a command in this process, by a clock that does not wait, with retries as users have them.
 fn run(fixture: &Fixture, clock: &Arc<SharedClock>, line: &str) -> Output {
     let line = line.replace("{D}", &fixture.sandbox.path().display().to_string());
-    let words: Vec<String> = line.split_whitespace().map(|word| fixture.word(word)).collect();
+    let words: Vec<String> = line.split_whitespace().map(|word| fixture.expand_word(word)).collect();
     run_without_waiting(&fixture.sandbox, "docker-manifest", &words, clock)
 }
 
 /// The entries that the commands have published, sorted: their order goes by the hosts, which have other ports each
 /// time.
-fn published(fixture: &Fixture) -> Vec<(String, Vec<String>)> {
+fn published_entries(fixture: &Fixture) -> Vec<(String, Vec<String>)> {
     let entries_of = |(repository, tag): &(&str, &str)| {
         let (media_type, bytes) = fixture.with_habit.manifest(repository, tag).unwrap_or_default();
         let list: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
@@ -209,7 +216,7 @@ fn published(fixture: &Fixture) -> Vec<(String, Vec<String>)> {
 }
 
 /// Runs all commands; gives what is not as the row has it.
-fn differences_from(row: &Row) -> (Fixture, Vec<String>) {
+fn run_and_check(row: &Row) -> (Fixture, Vec<String>) {
     let clock = SharedClock::new();
     let fixture = fixture(row.habit, &clock);
     let mut differences = Vec::new();
@@ -236,13 +243,13 @@ fn differences_from(row: &Row) -> (Fixture, Vec<String>) {
 
 #[test]
 fn harmless_habits_do_not_change_what_is_published() {
-    let (ordinary, mut all) = differences_from(&row("none", |habits, _| habits, &[NONE]));
-    let expected = published(&ordinary);
+    let (ordinary, mut all) = run_and_check(&row("none", |habits, _| habits, &[NO_SUCH_MANIFEST]));
+    let expected = published_entries(&ordinary);
     assert!(expected.iter().all(|(_, entries)| entries.len() >= 2), "everything is published: {expected:#?}");
     for row in HARMLESS {
-        let (fixture, differences) = differences_from(row);
+        let (fixture, differences) = run_and_check(row);
         all.extend(differences);
-        if published(&fixture) != expected {
+        if published_entries(&fixture) != expected {
             all.push(format!("{}: other lists are published", row.name));
         }
     }
@@ -251,7 +258,7 @@ fn harmless_habits_do_not_change_what_is_published() {
 
 #[test]
 fn harmful_habits_cause_errors_with_hints() {
-    let all: Vec<String> = HARMFUL.iter().flat_map(|row| differences_from(row).1).collect();
+    let all: Vec<String> = HARMFUL.iter().flat_map(|row| run_and_check(row).1).collect();
     assert!(all.is_empty(), "{}", all.join("\n"));
 }
 
@@ -261,10 +268,10 @@ fn a_concurrent_put_that_is_refused_is_retried() {
     let clock = SharedClock::new();
     let fixture = fixture(|habits, _| habits.no_overlapping_puts(), &clock);
     let _ = run(&fixture, &clock, "create @new:1 %amd64:docker %arm64:docker").success();
-    fixture.with_habit.clear_requests();
+    fixture.with_habit.clear_record();
     fixture.with_habit.add_fault(Rule::on("PUT", "/manifests/").nth(1), Fault::Hang);
     let puts = |requests: &[testkit::loopback::RecordedRequest]| {
-        requests.iter().filter(|request| request.method == "PUT" && request.path.contains("/manifests/")).count()
+        requests.iter().filter(|request| request.method == "PUT" && request.target.contains("/manifests/")).count()
     };
     std::thread::scope(|scope| {
         let pushed = scope.spawn(|| run(&fixture, &clock, "push @new:1"));
@@ -298,10 +305,10 @@ fn vanished_images_are_reported_and_pushed_again() {
     let _ = run(&fixture, &clock, "push @copy:1").success();
     let checked = run(&fixture, &clock, "inspect --check --remote @copy:1");
     assert_eq!(checked.out().matches("not in the registry").count(), 2, "{}", checked.out());
-    fixture.with_habit.clear_requests();
+    fixture.with_habit.clear_record();
     let _ = run(&fixture, &clock, "push @copy:1").success();
     let sent = fixture.with_habit.requests();
-    let images = sent.iter().filter(|put| put.method == "PUT" && put.path.contains("/manifests/sha256:")).count();
+    let images = sent.iter().filter(|put| put.method == "PUT" && put.target.contains("/manifests/sha256:")).count();
     assert_eq!(images, 2, "both are sent again");
 }
 

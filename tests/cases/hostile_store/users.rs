@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, chown};
 use std::path::{Path, PathBuf};
 
 use testkit::sandbox::{Output, on_path};
-use testkit::skip::not_possible_here;
+use testkit::skip::skipped_unsupported;
 
 use super::{Fixture, PLACES, READERS, TIME_LIMIT, WRITERS, check_refused};
 use crate::cases::OURS;
@@ -29,8 +29,8 @@ impl Users {
         // Not by this process: a file that it had open for writing while it forks cannot be run.
         let copied = std::process::Command::new("cp").arg(OURS).arg(&program).status();
         assert!(copied.is_ok_and(|status| status.success()));
-        if !on_path("setpriv") || change_owner(&root, OWN_USER).is_err() {
-            not_possible_here("another user's files in the store", "only root, with setpriv, can make them");
+        if !on_path("setpriv") || change_owner_recursively(&root, OWN_USER).is_err() {
+            skipped_unsupported("another user's files in the store", "only root, with setpriv, can make them");
             return None;
         }
         Some(Self { fixture, program })
@@ -39,17 +39,17 @@ impl Users {
     fn run(&self, args: &[&str]) -> Output {
         let become_us = [format!("--reuid={OWN_USER}"), format!("--regid={OWN_USER}"), "--clear-groups".to_owned()];
         let run = self.fixture.sandbox.command("setpriv").args(become_us).arg(&self.program);
-        run.args(self.fixture.words(args)).time_limit(TIME_LIMIT).run()
+        run.args(self.fixture.expand_args(args)).time_limit(TIME_LIMIT).run()
     }
 }
 
 /// Gives all that is below to a user.
-fn change_owner(path: &Path, user: u32) -> std::io::Result<()> {
+fn change_owner_recursively(path: &Path, user: u32) -> std::io::Result<()> {
     std::os::unix::fs::lchown(path, Some(user), Some(user))?;
     if !fs::symlink_metadata(path)?.is_dir() {
         return Ok(());
     }
-    fs::read_dir(path)?.try_for_each(|entry| change_owner(&entry?.path(), user))
+    fs::read_dir(path)?.try_for_each(|entry| change_owner_recursively(&entry?.path(), user))
 }
 
 #[test]
@@ -64,8 +64,8 @@ fn another_users_files_are_refused_and_roots_are_not() {
             continue;
         }
         for (owner, is_foreign) in [(OTHER_USER, true), (0, false)] {
-            fixture.leave_staged_file();
-            change_owner(&fixture.path(".docker-manifest/staging"), OWN_USER).expect("root may give away");
+            fixture.leave_staging_directory();
+            change_owner_recursively(&fixture.path(".docker-manifest/staging"), OWN_USER).expect("root may give away");
             chown(&path, Some(owner), None).expect("root may give away");
             for command in READERS {
                 tried += 1;

@@ -10,12 +10,12 @@ use testkit::image::{Image, Index};
 use super::{Fixture, image, sorted, text};
 
 impl Fixture {
-    fn amend(&self, list: &str, source: &str) -> String {
+    fn amend_for_stderr(&self, list: &str, source: &str) -> String {
         self.run(&["create", "--amend", list, source]).success().err()
     }
 
-    /// The annotation `k` of each line, by digest.
-    fn listed_entry(&self, list: &str, image: &Image) -> Value {
+    /// The entry of an image in the draft `list`.
+    fn draft_entry(&self, list: &str, image: &Image) -> Value {
         let lines = self.entries(list);
         let line = lines.iter().find(|line| text(&line["digest"]) == image.digest());
         line.unwrap_or_else(|| panic!("{} is not in {list}: {lines:?}", image.digest())).clone()
@@ -25,9 +25,9 @@ impl Fixture {
         self.name(&format!("app@{}", image.digest()))
     }
 
-    fn push_list(&self, list: &str) -> Value {
-        let _ = self.run(&["push", &format!("@app:{list}")]).success();
-        self.list("app", list)
+    fn push_list(&self, tag: &str) -> Value {
+        let _ = self.run(&["push", &format!("@app:{tag}")]).success();
+        self.list("app", tag)
     }
 
     fn moved_note(&self, tag: &str, old: &Index, new: &Index) -> String {
@@ -47,9 +47,12 @@ fn each_windows_build_is_replaced_by_its_own_build() {
         let _ = fixture.run(&["annotate", "@app:1", &fixture.by_digest(image), "--annotation", note]).success();
     }
     fixture.registry.put_index("app", "win", &index_of(&second));
-    assert_eq!(fixture.amend("@app:1", "@app:win"), fixture.moved_note("win", &index_of(&first), &index_of(&second)));
+    assert_eq!(
+        fixture.amend_for_stderr("@app:1", "@app:win"),
+        fixture.moved_note("win", &index_of(&first), &index_of(&second))
+    );
     for (image, note) in second.iter().zip(["3", "1", "2"]) {
-        let line = fixture.listed_entry("@app:1", image);
+        let line = fixture.draft_entry("@app:1", image);
         assert_eq!(text(&line["annotations"]["k"]), note);
         assert_eq!(line["platform"], image.platform().expect("one"), "what nobody said is the image's own");
     }
@@ -60,15 +63,19 @@ fn each_windows_build_is_replaced_by_its_own_build() {
 fn a_platform_that_the_user_changed_does_not_lose_its_image() {
     let fixture = Fixture::new();
     let (amd64, arm64) = (image("amd64", "a"), image("arm64", "b"));
-    fixture.registry.put_index("app", "multi", &Index::oci().image(&amd64).image(&arm64).attestation(&amd64).build());
+    fixture.registry.put_index(
+        "app",
+        "multi",
+        &Index::oci().image(&amd64).image(&arm64).attestation_of(&amd64).build(),
+    );
     let _ = fixture.run(&["create", "@app:1", "@app:multi"]).success();
     let flags = ["annotate", "@app:1", &fixture.by_digest(&amd64), "--variant", "v3", "--annotation", "k=v"];
     let _ = fixture.run(&flags).success();
     let rebuilt = image("amd64", "a, rebuilt");
-    let second = Index::oci().image(&rebuilt).image(&arm64).attestation(&rebuilt).build();
+    let second = Index::oci().image(&rebuilt).image(&arm64).attestation_of(&rebuilt).build();
     fixture.registry.put_index("app", "multi", &second);
-    let _ = fixture.amend("@app:1", "@app:multi");
-    let line = fixture.listed_entry("@app:1", &rebuilt);
+    let _ = fixture.amend_for_stderr("@app:1", "@app:multi");
+    let line = fixture.draft_entry("@app:1", &rebuilt);
     assert_eq!((text(&line["platform"]["variant"]), text(&line["annotations"]["k"])), ("v3".into(), "v".into()));
     let all: Vec<&Image> = second.images.iter().collect();
     assert_eq!(fixture.sorted_digests("@app:1"), sorted(&all));
@@ -85,7 +92,7 @@ fn list_annotations_follow_the_index_except_for_the_users_changes() {
     let _ = fixture.run(&["annotate", "@app:1", "--annotation", "mine=mine", "--annotation", "own=o"]).success();
     let second = index_of("b").annotation("rev", "2").annotation("new", "n").annotation("mine", "theirs, too").build();
     fixture.registry.put_index("app", "multi", &second);
-    let _ = fixture.amend("@app:1", "@app:multi");
+    let _ = fixture.amend_for_stderr("@app:1", "@app:multi");
     let pushed = fixture.push_list("1");
     assert_eq!(pushed["annotations"], json!({"same": "s", "rev": "2", "mine": "mine", "own": "o", "new": "n"}));
     assert_eq!(pushed["artifactType"], "a/one");
@@ -94,7 +101,7 @@ fn list_annotations_follow_the_index_except_for_the_users_changes() {
     fixture.registry.put_index("app", "multi", &first);
     let _ = fixture.run(&["create", "@app:2", "@app:multi", "@app:s390x"]).success();
     fixture.registry.put_index("app", "multi", &second);
-    let _ = fixture.amend("@app:2", "@app:multi");
+    let _ = fixture.amend_for_stderr("@app:2", "@app:multi");
     assert!(fixture.push_list("2").get("annotations").is_none());
 }
 
@@ -103,7 +110,7 @@ fn list_annotations_follow_the_index_except_for_the_users_changes() {
 fn an_entry_that_docker_has_annotated_still_follows_its_index() {
     let fixture = Fixture::new();
     let (amd64, arm64) = (image("amd64", "a"), image("arm64", "b"));
-    let first = Index::oci().image(&amd64).image(&arm64).attestation(&amd64).attestation(&arm64).build();
+    let first = Index::oci().image(&amd64).image(&arm64).attestation_of(&amd64).attestation_of(&arm64).build();
     fixture.registry.put_index("app", "multi", &first);
     let _ = fixture.run(&["create", "@app:1", "@app:multi"]).success();
     let _ = fixture.run(&["annotate", "@app:1", &fixture.by_digest(&amd64), "--variant", "v2"]).success();
@@ -114,12 +121,12 @@ fn an_entry_that_docker_has_annotated_still_follows_its_index() {
     fs::write(&entry, format!("{before}}}")).expect("as docker leaves it");
     assert!(source.contains("app:multi"), "{source}");
     let rebuilt = image("amd64", "a, rebuilt");
-    let second = Index::oci().image(&rebuilt).image(&arm64).attestation(&rebuilt).attestation(&arm64).build();
+    let second = Index::oci().image(&rebuilt).image(&arm64).attestation_of(&rebuilt).attestation_of(&arm64).build();
     fixture.registry.put_index("app", "multi", &second);
-    assert_eq!(fixture.amend("@app:1", "@app:multi"), fixture.moved_note("multi", &first, &second));
+    assert_eq!(fixture.amend_for_stderr("@app:1", "@app:multi"), fixture.moved_note("multi", &first, &second));
     let all: Vec<&Image> = second.images.iter().collect();
     assert_eq!(fixture.sorted_digests("@app:1"), sorted(&all));
-    assert_eq!(text(&fixture.listed_entry("@app:1", &rebuilt)["platform"]["variant"]), "v2");
+    assert_eq!(text(&fixture.draft_entry("@app:1", &rebuilt)["platform"]["variant"]), "v2");
 }
 
 #[test]
@@ -127,7 +134,7 @@ fn a_partial_refresh_is_completed_later() {
     let fixture = Fixture::new();
     let index_with = |content: &str| {
         let images = ["amd64", "arm64", "s390x"].map(|own| image(own, content));
-        images.iter().fold(Index::oci(), |index, image| index.image(image).attestation(image)).build()
+        images.iter().fold(Index::oci(), |index, image| index.image(image).attestation_of(image)).build()
     };
     let (first, second) = (index_with("first"), index_with("second"));
     let third = Index::oci().image(&second.images[0]).image(&second.images[2]).build();
@@ -141,10 +148,10 @@ fn a_partial_refresh_is_completed_later() {
     let mixed = [amd64, amd_note, &second.images[2], &second.images[3], s390x, s390x_note];
     assert_eq!(fixture.sorted_digests("@app:1"), sorted(&mixed));
     // What the draft has of the first is told, and goes, also where the index is the second's or a third.
-    assert_eq!(fixture.amend("@app:1", "@app:multi"), fixture.moved_note("multi", &first, &second));
+    assert_eq!(fixture.amend_for_stderr("@app:1", "@app:multi"), fixture.moved_note("multi", &first, &second));
     assert_eq!(fixture.sorted_digests("@app:1"), sorted(&second.images.iter().collect::<Vec<_>>()));
     fixture.registry.put_index("app", "multi", &third);
-    assert_eq!(fixture.amend("@app:1", "@app:multi"), fixture.moved_note("multi", &second, &third));
+    assert_eq!(fixture.amend_for_stderr("@app:1", "@app:multi"), fixture.moved_note("multi", &second, &third));
     assert_eq!(fixture.sorted_digests("@app:1"), sorted(&third.images.iter().collect::<Vec<_>>()));
 }
 
@@ -153,20 +160,20 @@ fn refresh_follows_a_tag_between_image_and_index() {
     let fixture = Fixture::new();
     let (old, arm64) = (image("amd64", "old"), image("arm64", "b"));
     let new = image("amd64", "new");
-    let index = Index::oci().image(&new).image(&arm64).attestation(&new).annotation("of", "index").build();
+    let index = Index::oci().image(&new).image(&arm64).attestation_of(&new).annotation("of", "index").build();
     fixture.registry.put_image("app", "it", &old);
     let _ = fixture.run(&["create", "@app:1", "@app:it"]).success();
     let _ = fixture.run(&["annotate", "@app:1", "@app:it", "--annotation", "k=v"]).success();
     fixture.registry.put_index("app", "it", &index);
     let line = format!("{} moved: {} → {}\n", fixture.name("app:it"), old.digest(), index.digest());
-    assert_eq!(fixture.amend("@app:1", "@app:it"), line);
+    assert_eq!(fixture.amend_for_stderr("@app:1", "@app:it"), line);
     assert_eq!(fixture.sorted_digests("@app:1"), sorted(&index.images.iter().collect::<Vec<_>>()));
-    assert_eq!(text(&fixture.listed_entry("@app:1", &new)["annotations"]["k"]), "v");
+    assert_eq!(text(&fixture.draft_entry("@app:1", &new)["annotations"]["k"]), "v");
     fixture.registry.put_image("app", "it", &old);
     let line = format!("{} moved: {} → {}\n", fixture.name("app:it"), index.digest(), old.digest());
-    assert_eq!(fixture.amend("@app:1", "@app:it"), line);
+    assert_eq!(fixture.amend_for_stderr("@app:1", "@app:it"), line);
     assert_eq!(fixture.sorted_digests("@app:1"), [old.digest()]);
-    assert_eq!(text(&fixture.listed_entry("@app:1", &old)["annotations"]["k"]), "v");
+    assert_eq!(text(&fixture.draft_entry("@app:1", &old)["annotations"]["k"]), "v");
 }
 
 #[test]
@@ -178,8 +185,8 @@ fn refresh_does_not_change_entries_by_digest() {
     let named = fixture.by_digest(&amd64);
     let added = fixture.run(&["add", "@app:1", &named, "--variant", "v2"]).success();
     assert_eq!((added.out(), added.err()), (String::new(), String::new()));
-    assert_eq!(text(&fixture.listed_entry("@app:1", &amd64)["platform"]["variant"]), "v2");
-    assert_eq!(fixture.amend("@app:1", &named), "");
+    assert_eq!(text(&fixture.draft_entry("@app:1", &amd64)["platform"]["variant"]), "v2");
+    assert_eq!(fixture.amend_for_stderr("@app:1", &named), "");
     assert_eq!(fixture.sorted_digests("@app:1"), sorted(&[&amd64, &arm64]));
 }
 
@@ -191,10 +198,13 @@ fn offline_sends_no_request_for_entries_of_the_draft() {
     fixture.registry.put_image("app", "s390x", &image("s390x", "c"));
     let _ = fixture.run(&["create", "@app:1", "@app:multi"]).success();
     fixture.registry.put_index("app", "multi", &Index::oci().image(&image("amd64", "b")).build());
-    fixture.registry.clear_requests();
+    fixture.registry.clear_record();
     let offline = ["create", "--amend", "--offline", "@app:1", "@app:multi", "@app:s390x"];
     assert_eq!(fixture.run(&offline).success().err(), "");
-    assert!(fixture.take_requests().iter().all(|request| !request.contains("multi")), "only what is new is asked for");
+    assert!(
+        fixture.take_request_lines().iter().all(|request| !request.contains("multi")),
+        "only what is new is asked for"
+    );
     assert_eq!(fixture.sorted_digests("@app:1"), sorted(&[&first.images[0], &image("s390x", "c")]));
 }
 
@@ -224,18 +234,18 @@ fn a_selected_platform_can_come_from_the_draft() {
 fn flags_of_add_apply_to_existing_entries_by_any_name() {
     let fixture = Fixture::new();
     let (amd64, arm64) = (image("amd64", "a"), image("arm64", "b"));
-    let index = Index::oci().image(&amd64).image(&arm64).attestation(&amd64).build();
+    let index = Index::oci().image(&amd64).image(&arm64).attestation_of(&amd64).build();
     fixture.registry.put_image("app", "amd", &amd64);
     fixture.registry.put_index("app", "multi", &index);
     let _ = fixture.run(&["create", "@app:1", "@app:amd"]).success();
     let _ = fixture.run(&["add", "@app:1", "@app:multi", "--annotation", "k=v"]).success();
     assert_eq!(fixture.sorted_digests("@app:1"), sorted(&index.images.iter().collect::<Vec<_>>()));
-    let annotation = |image: &Image| text(&fixture.listed_entry("@app:1", image)["annotations"]["k"]);
+    let annotation = |image: &Image| text(&fixture.draft_entry("@app:1", image)["annotations"]["k"]);
     assert_eq!([annotation(&amd64), annotation(&arm64), annotation(&index.images[2])], ["v", "v", ""]);
-    fixture.registry.clear_requests();
+    fixture.registry.clear_record();
     let offline = ["add", "--offline", "--platform", "linux/arm64", "@app:1", "@app:multi", "--annotation", "k=w"];
     let _ = fixture.run(&offline).success();
-    assert_eq!(fixture.take_requests(), [""; 0]);
+    assert_eq!(fixture.take_request_lines(), [""; 0]);
     assert_eq!([annotation(&amd64), annotation(&arm64)], ["v", "w"], "what was not picked was not meant");
     // Of two names by which the draft has it, the one that says what the index says is meant.
     let platform = json!({"architecture": "amd64", "os": "linux", "variant": "v3"});
@@ -243,5 +253,5 @@ fn flags_of_add_apply_to_existing_entries_by_any_name() {
     let _ = fixture.run(&["create", "@app:2", "@app:amd", "@app:twice"]).success();
     assert_eq!(fixture.sorted_digests("@app:2").len(), 2);
     let _ = fixture.run(&["add", "@app:2", "@app:twice", "--annotation", "k=v"]).success();
-    assert_eq!(text(&fixture.listed_entry("@app:2", &amd64)["annotations"]["k"]), "v");
+    assert_eq!(text(&fixture.draft_entry("@app:2", &amd64)["annotations"]["k"]), "v");
 }

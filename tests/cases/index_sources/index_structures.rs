@@ -26,7 +26,7 @@ fn platforms(fixture: &Fixture, list: &str) -> Vec<String> {
 fn nesting_of_indexes_is_bounded() {
     let fixture = Fixture::new();
     let (amd64, arm64) = (image("amd64", "a"), image("arm64", "b"));
-    let inner = Index::oci().image(&amd64).attestation(&amd64).build();
+    let inner = Index::oci().image(&amd64).attestation_of(&amd64).build();
     fixture.registry.put_index("app", "deep", &nested(8, &inner));
     fixture.registry.put_index("app", "deeper", &nested(9, &inner));
     fixture.registry.put_index("app", "both", &Index::oci().index(&nested(2, &inner)).image(&arm64).build());
@@ -54,11 +54,11 @@ fn an_oversized_index_is_refused_before_its_children_are_requested() {
     };
     let wide = (0..10_001).fold(Index::oci(), |index, n| index.child(line(n))).build();
     fixture.registry.put_manifest("app", "wide", &wide.media_type, &wide.manifest);
-    fixture.registry.clear_requests();
+    fixture.registry.clear_record();
     let refused = fixture.run(&["create", "@app:1", "@app:wide"]);
     let line = format!("{} brings the manifests taken out of indexes to more than 10000\n", fixture.name("app:wide"));
     assert!(refused.err().starts_with(&line), "{}", refused.err());
-    assert_eq!(fixture.take_requests().len(), 1);
+    assert_eq!(fixture.take_request_lines().len(), 1);
 }
 
 #[test]
@@ -72,13 +72,13 @@ fn an_image_that_an_index_lists_for_several_platforms_keeps_them_all() {
         .image_with(&amd64, platform_of("v2"), &[("k", "v")])
         .image_with(&amd64, platform_of("v3"), &[])
         .image(&arm64)
-        .attestation(&amd64)
+        .attestation_of(&amd64)
         .build();
     fixture.registry.put_index("app", "many", &index);
-    fixture.registry.clear_requests();
+    fixture.registry.clear_record();
     let _ = fixture.run(&["create", "@app:1", "@app:many"]).success();
     // The index, two images and an attestation: each is asked for once.
-    assert_eq!(fixture.take_requests().len(), 4);
+    assert_eq!(fixture.take_request_lines().len(), 4);
     let expected = ["linux/amd64", "linux/amd64/v2", "linux/amd64/v3", "linux/arm64", "unknown/unknown"];
     // As the index has it, which names the first twice.
     assert_eq!(platforms(&fixture, "@app:1"), [&expected[..1], &expected[..]].concat());
@@ -105,7 +105,11 @@ fn an_image_that_an_index_lists_for_several_platforms_keeps_them_all() {
 fn an_image_that_is_named_and_in_an_index_is_listed_once() {
     let fixture = Fixture::new();
     let (amd64, arm64) = (image("amd64", "a"), image("arm64", "b"));
-    fixture.registry.put_index("app", "multi", &Index::oci().image(&amd64).image(&arm64).attestation(&amd64).build());
+    fixture.registry.put_index(
+        "app",
+        "multi",
+        &Index::oci().image(&amd64).image(&arm64).attestation_of(&amd64).build(),
+    );
     fixture.registry.put_image("app", "amd", &amd64);
     for (list, sources) in [("@app:1", ["@app:multi", "@app:amd"]), ("@app:2", ["@app:amd", "@app:multi"])] {
         let _ = fixture.run(&["create", list, sources[0], sources[1]]).success();
@@ -120,12 +124,12 @@ fn an_attestation_is_included_at_any_position() {
     let fixture = Fixture::new();
     let (amd64, arm64) = (image("amd64", "a"), image("arm64", "b"));
     let inner = Index::oci().image(&amd64).image(&arm64).build();
-    let outer = Index::oci().index(&inner).attestation(&amd64).attestation(&arm64).build();
+    let outer = Index::oci().index(&inner).attestation_of(&amd64).attestation_of(&arm64).build();
     fixture.registry.put_index("app", "outer", &outer);
     let _ = fixture.run(&["create", "@app:1", "@app:outer", "--platform", "linux/arm64"]).success();
     assert_eq!(fixture.sorted_digests("@app:1"), sorted(&[&arm64, &outer.images[1]]));
     // One whose image is not there is what the index has, and stays so; nobody who picks wants it.
-    let orphan = Index::oci().attestation(&amd64).image(&arm64).build();
+    let orphan = Index::oci().attestation_of(&amd64).image(&arm64).build();
     fixture.registry.put_index("app", "orphan", &orphan);
     let _ = fixture.run(&["create", "@app:2", "@app:orphan"]).success();
     assert_eq!(fixture.sorted_digests("@app:2"), sorted(&[&arm64, &attestation_in(&orphan)]));
@@ -183,7 +187,7 @@ fn platform_filters_are_normalised_and_open() {
 fn a_missing_platform_is_reported_with_the_available_ones() {
     let fixture = Fixture::new();
     let amd64 = image("amd64", "a");
-    let attested = Index::oci().attestation(&amd64).build();
+    let attested = Index::oci().attestation_of(&amd64).build();
     fixture.registry.put_image("app", "amd", &amd64);
     fixture.registry.put_index("app", "attested", &attested);
     fixture.registry.put_index("app", "deep", &nested(3, &Index::oci().image(&amd64).build()));

@@ -8,11 +8,11 @@ use testkit::image::fixtures::{buildx_index, windows_image};
 use testkit::image::{Image, Index, sha256, sha512};
 use testkit::loopback::{Fault, Registry, Rule};
 
-use super::{Fixture, TARGET, image, lines, puts, writes};
+use super::{Fixture, TARGET_REPOSITORY, image, put_references, request_lines, writes};
 
 const BASE_LAYER: &[u8] = b"the base layer";
 
-fn line(output: &str, part: &str) -> usize {
+fn count_lines(output: &str, part: &str) -> usize {
     output.lines().filter(|line| line.contains(part)).count()
 }
 
@@ -27,15 +27,15 @@ fn push_copies_each_blob_of_another_registry_once() {
     fixture.assert_whole(&amd64);
     fixture.assert_whole(&arm64);
     assert_eq!(fixture.children("1"), [amd64.digest(), arm64.digest()]);
-    let repository = fixture.word("@dst/app");
+    let repository = fixture.expand_word("@dst/app");
     let child = |image: &Image| format!("Pushed ref {repository}@{0} with digest: {0}\n", image.digest());
-    assert_eq!(pushed.out(), format!("{}{}{}\n", child(&amd64), child(&arm64), fixture.served("1").1));
+    assert_eq!(pushed.out(), format!("{}{}{}\n", child(&amd64), child(&arm64), fixture.served_with_digest("1").1));
     // Five distinct blobs, a line each, as stderr is no terminal.
-    assert_eq!((line(&pushed.err(), "copied "), pushed.err().lines().count()), (5, 5), "{}", pushed.err());
-    let gets = lines(&fixture.source);
-    assert_eq!((gets.len(), line(&gets.join("\n"), "GET /v2/src/")), (5, 5), "{gets:#?}");
+    assert_eq!((count_lines(&pushed.err(), "copied "), pushed.err().lines().count()), (5, 5), "{}", pushed.err());
+    let gets = request_lines(&fixture.source);
+    assert_eq!((gets.len(), count_lines(&gets.join("\n"), "GET /v2/src/")), (5, 5), "{gets:#?}");
     // The look; whether it is there, a POST and a PUT for each blob; two children and the list.
-    assert_eq!(lines(&fixture.target).len(), 1 + 3 * 5 + 3);
+    assert_eq!(request_lines(&fixture.target).len(), 1 + 3 * 5 + 3);
     assert_eq!(fixture.target.open_uploads(), 0);
 }
 
@@ -47,29 +47,29 @@ fn a_second_push_sends_nothing_to_the_source() {
     fixture.create_draft(&["%src/amd:1"]);
     let first = fixture.push(&["--quiet"]).success();
     assert_eq!(first.err(), "");
-    fixture.target.clear_requests();
-    fixture.source.clear_requests();
+    fixture.target.clear_record();
+    fixture.source.clear_record();
     let second = fixture.push(&[]).success();
     assert!(second.out().ends_with(&format!("\n{}", first.out())), "{}", second.out());
     assert_eq!(second.err(), "");
     let check_requests = [("GET", "1"), ("HEAD", &amd64.digest())]
-        .map(|(method, of)| format!("{method} /v2/{TARGET}/manifests/{of} 200"));
+        .map(|(method, of)| format!("{method} /v2/{TARGET_REPOSITORY}/manifests/{of} 200"));
     // Both are sent together.
-    let mut sent = lines(&fixture.target);
+    let mut sent = request_lines(&fixture.target);
     sent.sort();
-    assert_eq!((sent, lines(&fixture.source)), (check_requests.to_vec(), vec![]));
+    assert_eq!((sent, request_lines(&fixture.source)), (check_requests.to_vec(), vec![]));
 }
 
 #[test]
 fn existing_blobs_are_not_copied() {
     let fixture = Fixture::new();
     fixture.source.put_image("src/amd", "1", &image("amd64", &[BASE_LAYER, b"amd"]));
-    fixture.target.put_blob(TARGET, BASE_LAYER);
+    fixture.target.put_blob(TARGET_REPOSITORY, BASE_LAYER);
     fixture.create_draft(&["%src/amd:1"]);
     let pushed = fixture.push_json(&["--quiet"]);
     assert_eq!((&pushed["copied"]["blobs"], &pushed["mounted"]), (&2.into(), &0.into()));
-    assert_eq!(pushed["requests"], lines(&fixture.target).len() + lines(&fixture.source).len());
-    assert!(!lines(&fixture.source).iter().any(|line| line.contains(&sha256(BASE_LAYER))));
+    assert_eq!(pushed["requests"], request_lines(&fixture.target).len() + request_lines(&fixture.source).len());
+    assert!(!request_lines(&fixture.source).iter().any(|line| line.contains(&sha256(BASE_LAYER))));
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn a_repository_of_the_same_registry_is_tried_first() {
     let pushed = fixture.push_json(&["--quiet"]);
     fixture.assert_whole(&far);
     assert_eq!((&pushed["mounted"], &pushed["copied"]["blobs"]), (&2.into(), &1.into()));
-    assert!(!lines(&fixture.source).iter().any(|line| line.contains(&sha256(BASE_LAYER))));
+    assert!(!request_lines(&fixture.source).iter().any(|line| line.contains(&sha256(BASE_LAYER))));
 }
 
 #[test]
@@ -124,13 +124,15 @@ fn a_child_is_put_after_its_blobs() {
     thread::scope(|scope| {
         let pushing = scope.spawn(|| fixture.push(&["--jobs", "8"]));
         let amd_put = format!("/manifests/{}", amd64.digest());
-        fixture.target.wait_until(|requests| requests.iter().any(|it| it.path.ends_with(&amd_put) && it.status == 201));
-        fixture.source.wait_until(|requests| requests.iter().any(|request| request.path.contains(&sha256(b"arm"))));
-        assert_eq!(puts(&fixture.target), [amd64.digest()]);
+        fixture
+            .target
+            .wait_until(|requests| requests.iter().any(|it| it.target.ends_with(&amd_put) && it.status == 201));
+        fixture.source.wait_until(|requests| requests.iter().any(|request| request.target.contains(&sha256(b"arm"))));
+        assert_eq!(put_references(&fixture.target), [amd64.digest()]);
         fixture.source.release();
         let _ = pushing.join().expect("it ends").success();
     });
-    assert_eq!(puts(&fixture.target), [amd64.digest(), arm64.digest(), "1".to_owned()]);
+    assert_eq!(put_references(&fixture.target), [amd64.digest(), arm64.digest(), "1".to_owned()]);
 }
 
 #[test]
@@ -142,13 +144,13 @@ fn a_blob_that_no_source_has_is_named_and_no_tag_moves() {
     fixture.create_draft(&["%src/amd:1"]);
     let failed = fixture.push(&[]);
     assert_eq!((failed.code, failed.out()), (1, String::new()));
-    let (blob, source) = (sha256(b"lost"), fixture.word("%src/amd"));
-    let first = format!("failed to copy blob {blob} from {source} to {}: ", fixture.word("@dst/app:1"));
+    let (blob, source) = (sha256(b"lost"), fixture.expand_word("%src/amd"));
+    let first = format!("failed to copy blob {blob} from {source} to {}: ", fixture.expand_word("@dst/app:1"));
     let first_line = failed.err().lines().find(|line| !line.starts_with("copied ")).unwrap_or_default().to_owned();
     assert!(first_line.starts_with(&first), "{}", failed.err());
     assert!(failed.err().contains(&format!("hint: the blob is not in {source} any more: push")), "{}", failed.err());
     assert_eq!(
-        (puts(&fixture.target), fixture.target.tags(TARGET), fixture.target.open_uploads()),
+        (put_references(&fixture.target), fixture.target.tags(TARGET_REPOSITORY), fixture.target.open_uploads()),
         (vec![], vec![], 0)
     );
 }
@@ -163,12 +165,18 @@ fn push_does_not_copy_foreign_layers() {
     fixture.create_draft(&["%win/far:1"]);
     let _ = fixture.push(&[]).success();
     fixture.assert_whole(&windows);
-    assert!(!lines(&fixture.target).iter().chain(&lines(&fixture.source)).any(|line| line.contains(&foreign)));
+    assert!(
+        !request_lines(&fixture.target)
+            .iter()
+            .chain(&request_lines(&fixture.source))
+            .any(|line| line.contains(&foreign))
+    );
     // Within one registry it is tried, as docker does, and let go.
     let _ = fixture.run(&["create", "@dst/near:1", "@win/near:1"]).success();
-    fixture.target.clear_requests();
+    fixture.target.clear_record();
     let _ = fixture.run(&["push", "@dst/near:1"]).success();
-    let tried: Vec<String> = lines(&fixture.target).into_iter().filter(|line| line.contains(&foreign)).collect();
+    let tried: Vec<String> =
+        request_lines(&fixture.target).into_iter().filter(|line| line.contains(&foreign)).collect();
     assert_eq!(tried, [format!("POST /v2/dst/near/blobs/uploads/?mount={foreign}&from=win/near 202")]);
     assert_eq!(fixture.target.open_uploads(), 0);
 }
@@ -209,7 +217,7 @@ fn a_blob_is_sent_if_head_is_forbidden() {
         let config = format!("digest={}", amd64.config_digest());
         fixture.target.add_fault(Rule::on("PUT", &config).nth(1), Fault::CutRequestAfter(10));
         let pushed = fixture.push(&["--quiet", "--retries", "2"]).success();
-        assert_eq!(pushed.out().lines().last(), Some(fixture.served("1").1.as_str()), "{status}");
+        assert_eq!(pushed.out().lines().last(), Some(fixture.served_with_digest("1").1.as_str()), "{status}");
         fixture.assert_whole(&amd64);
     }
 }
@@ -227,8 +235,11 @@ fn an_image_is_put_by_the_digest_in_the_list() {
     fixture.create_draft(&["%src/app:1"]);
     let _ = fixture.push(&[]).success();
     assert_eq!(fixture.children("1"), std::slice::from_ref(&digest));
-    assert_eq!(fixture.target.manifest(TARGET, &digest).expect("the image is there by that name").1, amd64.manifest);
-    assert_eq!(puts(&fixture.target), [digest, "1".to_owned()]);
+    assert_eq!(
+        fixture.target.manifest(TARGET_REPOSITORY, &digest).expect("the image is there by that name").1,
+        amd64.manifest
+    );
+    assert_eq!(put_references(&fixture.target), [digest, "1".to_owned()]);
 }
 
 #[test]
@@ -242,8 +253,8 @@ fn a_sha512_layer_may_be_confirmed_by_its_sha256() {
     fixture.source.put_image("src/app", "1", &amd64);
     fixture.create_draft(&["%src/app:1"]);
     let _ = fixture.push(&[]).success();
-    assert!(fixture.target.has_blob(TARGET, &digest));
-    assert_eq!(fixture.target.manifest(TARGET, &amd64.digest()).expect("the image").1, amd64.manifest);
+    assert!(fixture.target.has_blob(TARGET_REPOSITORY, &digest));
+    assert_eq!(fixture.target.manifest(TARGET_REPOSITORY, &amd64.digest()).expect("the image").1, amd64.manifest);
     // Another digest of the same algorithm is a blob that is not ours.
     let fixture = Fixture::new();
     let plain = image("amd64", &[b"amd"]);
@@ -251,5 +262,5 @@ fn a_sha512_layer_may_be_confirmed_by_its_sha256() {
     fixture.create_draft(&["%src/app:1"]);
     fixture.target.add_fault(Rule::on("PUT", "/uploads/").always(), Fault::WrongDigestHeader);
     let failed = fixture.push(&["--retries", "0"]);
-    assert_eq!((failed.code, fixture.target.tags(TARGET)), (1, Vec::<String>::new()), "{}", failed.err());
+    assert_eq!((failed.code, fixture.target.tags(TARGET_REPOSITORY)), (1, Vec::<String>::new()), "{}", failed.err());
 }

@@ -3,17 +3,17 @@
 use serde_json::{Value, json};
 use testkit::image::{Index, sha256};
 use testkit::loopback::{Fault, Rule};
-use testkit::sandbox::tree;
+use testkit::sandbox::tree_without_root_dot_names;
 
-use super::{Fixture, TARGET, image, lines, puts, writes};
+use super::{Fixture, TARGET_REPOSITORY, image, put_references, request_lines, writes};
 
 /// A draft of an image in place, one to mount and one to copy.
 fn fixture() -> Fixture {
     let fixture = Fixture::new();
-    fixture.target.put_image(TARGET, "amd", &image("amd64", &[b"amd"]));
+    fixture.target.put_image(TARGET_REPOSITORY, "amd", &image("amd64", &[b"amd"]));
     fixture.target.put_image("src/arm", "1", &image("arm64", &[b"arm"]));
     fixture.source.put_image("src/s390x", "1", &image("s390x", &[b"s390x", b"there"]));
-    fixture.target.put_blob(TARGET, b"there");
+    fixture.target.put_blob(TARGET_REPOSITORY, b"there");
     fixture.create_draft(&["@dst/app:amd", "@src/arm:1", "%src/s390x:1"]);
     fixture
 }
@@ -28,11 +28,17 @@ fn dry_run_prints_the_requests_and_sends_none() {
     let dry_run = fixture.push(&["--dry-run", "-t", "latest"]).success();
     assert_eq!((writes(&fixture.target), writes(&fixture.source)), (vec![], vec![]));
     let stdout = dry_run.out();
-    assert_eq!(stdout.lines().next(), Some(format!("Would push {}", fixture.word("@dst/app:1")).as_str()));
+    assert_eq!(stdout.lines().next(), Some(format!("Would push {}", fixture.expand_word("@dst/app:1")).as_str()));
     assert_eq!(stdout.matches("(new)").count(), 2, "{stdout}");
     assert!(line(&stdout, "linux/amd64").ends_with("in place"), "{stdout}");
-    assert!(line(&stdout, "linux/arm64").contains(&format!("mount from {}", fixture.word("@src/arm"))), "{stdout}");
-    assert!(line(&stdout, "linux/s390x").contains(&format!("copy from {}", fixture.word("%src/s390x"))), "{stdout}");
+    assert!(
+        line(&stdout, "linux/arm64").contains(&format!("mount from {}", fixture.expand_word("@src/arm"))),
+        "{stdout}"
+    );
+    assert!(
+        line(&stdout, "linux/s390x").contains(&format!("copy from {}", fixture.expand_word("%src/s390x"))),
+        "{stdout}"
+    );
     line(&stdout, "Blobs to mount: 2, to copy: 2 (");
     for platform in ["linux/amd64", "linux/arm64", "linux/s390x"] {
         line(&stdout, &format!("+ {platform} sha256:"));
@@ -42,16 +48,20 @@ fn dry_run_prints_the_requests_and_sends_none() {
     let pushed = fixture.push_json(&["-q", "-t", "latest"]);
     assert_eq!((&pushed["digest"], &pushed["mounted"]), (&json!(digest), &json!(2)));
     assert_eq!(pushed["copied"]["blobs"], 2);
-    fixture.target.clear_requests();
+    fixture.target.clear_record();
     let repeated = fixture.push(&["--dry-run"]).success();
     assert!(repeated.out().ends_with("\nunchanged: nothing would be sent\n"), "{}", repeated.out());
-    let mut requests = lines(&fixture.target);
+    let mut requests = request_lines(&fixture.target);
     // The image from another repository could have referrers, which stay behind.
     let referrers: Vec<String> = requests.extract_if(.., |line| line.contains("/v2/src/arm/")).collect();
     assert_eq!(referrers.len(), 1 + 3, "{referrers:#?}");
     // The tag and the images are requested together.
     requests.sort();
-    assert_eq!((requests.len(), &requests[0]), (1 + 3, &format!("GET /v2/{TARGET}/manifests/1 200")), "{requests:#?}");
+    assert_eq!(
+        (requests.len(), &requests[0]),
+        (1 + 3, &format!("GET /v2/{TARGET_REPOSITORY}/manifests/1 200")),
+        "{requests:#?}"
+    );
     assert!(requests[1..].iter().all(|line| line.starts_with("HEAD ") && line.ends_with(" 200")), "{requests:#?}");
 }
 
@@ -59,41 +69,45 @@ fn dry_run_prints_the_requests_and_sends_none() {
 fn dry_run_json_has_the_same_content() {
     let fixture = fixture();
     let old = image("386", &[b"old"]);
-    fixture.target.put_index(TARGET, "1", &Index::docker().image(&old).image(&image("arm64", &[b"older"])).build());
-    fixture.target.clear_requests();
+    fixture.target.put_index(
+        TARGET_REPOSITORY,
+        "1",
+        &Index::docker().image(&old).image(&image("arm64", &[b"older"])).build(),
+    );
+    fixture.target.clear_record();
     let plan = fixture.push_json(&["--dry-run", "-t", "2"]);
     assert_eq!((&plan["dryRun"], &plan["unchanged"], &plan["mounted"]), (&json!(true), &json!(false), &json!(2)));
     let config = image("s390x", &[b"s390x", b"there"]).config;
     let bytes = config.len() + b"s390x".len();
     assert_eq!(plan["copied"], json!({ "blobs": 2, "bytes": bytes }));
     let from: Vec<&Value> = plan["platforms"].as_array().expect("entries").iter().map(|line| &line["from"]).collect();
-    let copy = json!({ "how": "copy", "repository": fixture.word("%src/s390x"), "bytes": bytes });
+    let copy = json!({ "how": "copy", "repository": fixture.expand_word("%src/s390x"), "bytes": bytes });
     assert!(from.contains(&&copy), "{from:#?}");
-    assert!(from.contains(&&json!({ "how": "inPlace", "repository": fixture.word("@dst/app"), "bytes": 0 })));
+    assert!(from.contains(&&json!({ "how": "inPlace", "repository": fixture.expand_word("@dst/app"), "bytes": 0 })));
     let names = |of: &str| -> Vec<Value> {
         plan["changes"][of].as_array().expect("entries").iter().map(|line| line["platform"].clone()).collect()
     };
     assert_eq!(names("added"), ["linux/amd64", "linux/s390x"]);
     assert_eq!((names("removed"), names("changed")), (vec![json!("linux/386")], vec![json!("linux/arm64")]));
-    let (_, now) = fixture.served("1");
+    let (_, now) = fixture.served_with_digest("1");
     let expected = json!([
         { "tag": "1", "change": "moved", "now": now },
         { "tag": "2", "change": "new", "now": null },
     ]);
     assert_eq!(plan["tagChanges"], expected);
-    assert_eq!(plan["requests"], lines(&fixture.target).len() + lines(&fixture.source).len());
-    assert_eq!(puts(&fixture.target), [""; 0]);
+    assert_eq!(plan["requests"], request_lines(&fixture.target).len() + request_lines(&fixture.source).len());
+    assert_eq!(put_references(&fixture.target), [""; 0]);
 }
 
 #[test]
 fn dry_run_compares_annotations_too() {
     let fixture = Fixture::new();
-    fixture.target.put_image(TARGET, "amd", &image("amd64", &[b"amd"]));
+    fixture.target.put_image(TARGET_REPOSITORY, "amd", &image("amd64", &[b"amd"]));
     fixture.create_draft(&["@dst/app:amd"]);
     let _ = fixture.push(&[]).success();
     let _ = fixture.run(&["annotate", "@dst/app:1", "--annotation", "tier=base"]).success();
     let dry_run = fixture.push(&["--dry-run"]).success().out();
-    let against = format!("\nCompared with what {} serves now:\n", fixture.word("@dst/app:1"));
+    let against = format!("\nCompared with what {} serves now:\n", fixture.expand_word("@dst/app:1"));
     assert!(dry_run.ends_with(&format!("{against}~ annotations.tier: none -> \"base\"\n")), "{dry_run}");
     let details = &fixture.push_json(&["--dry-run"])["changes"]["details"];
     let expected = json!([{ "digest": null, "member": "annotations.tier", "from": null, "to": "base" }]);
@@ -103,10 +117,10 @@ fn dry_run_compares_annotations_too() {
     // The list itself moves nothing; another tag does.
     let _ = fixture.push(&[]).success();
     let dry_run = fixture.push(&["--dry-run", "-t", "2"]).success().out();
-    assert!(dry_run.ends_with(&format!("\n{} serves this list now\n", fixture.word("@dst/app:1"))), "{dry_run}");
+    assert!(dry_run.ends_with(&format!("\n{} serves this list now\n", fixture.expand_word("@dst/app:1"))), "{dry_run}");
     // An image under the name is no list, and bytes in another layout are no other list.
     let image = image("amd64", &[b"amd"]);
-    fixture.target.put_image(TARGET, "1", &image);
+    fixture.target.put_image(TARGET_REPOSITORY, "1", &image);
     let dry_run = fixture.push(&["--dry-run"]).success().out();
     let types = format!("~ mediaType: {:?} -> {:?}\n", image.media_type, testkit::image::OCI_INDEX);
     assert!(dry_run.contains("\n+ linux/amd64 sha256:") && dry_run.ends_with(&types), "{dry_run}");
@@ -116,15 +130,15 @@ fn dry_run_compares_annotations_too() {
 fn dry_run_reports_an_equal_list_in_other_bytes() {
     let fixture = Fixture::new();
     let index = Index::oci().image(&image("amd64", &[b"amd"])).indent(None).build();
-    fixture.target.put_index(TARGET, "1", &index);
+    fixture.target.put_index(TARGET_REPOSITORY, "1", &index);
     fixture.create_draft(&["@dst/app:1"]);
     // A draft of that index is that index; one of its image is not.
     let dry_run = fixture.push(&["--dry-run"]).success().out();
     assert!(dry_run.contains(&index.digest()) && !dry_run.contains("(moves here from "), "{dry_run}");
-    fixture.target.put_image(TARGET, "amd", &image("amd64", &[b"amd"]));
+    fixture.target.put_image(TARGET_REPOSITORY, "amd", &image("amd64", &[b"amd"]));
     fixture.create_draft(&["--replace", "@dst/app:amd"]);
     let dry_run = fixture.push(&["--dry-run"]).success().out();
-    let expected = format!("\n{} serves the same list now in other bytes\n", fixture.word("@dst/app:1"));
+    let expected = format!("\n{} serves the same list now in other bytes\n", fixture.expand_word("@dst/app:1"));
     assert!(dry_run.contains("(moves here from ") && dry_run.ends_with(&expected), "{dry_run}");
 }
 
@@ -137,13 +151,13 @@ fn dry_run_reports_all_missing_images_together() {
     let _ = fixture.run(&["create", "--amend", "--offline", "@dst/app:1", "%src/ppc:1"]).success();
     // A registry without the child in place.
     fixture.target.add_fault(Rule::on("HEAD", &image("amd64", &[b"amd"]).digest()), Fault::status(404));
-    fixture.target.clear_requests();
+    fixture.target.clear_record();
     let failed = fixture.push(&["--dry-run"]);
     assert_eq!((failed.code, failed.out()), (1, String::new()), "{}", failed.err());
-    let manifest = format!("{}@{}", fixture.word("@dst/app"), image("amd64", &[b"amd"]).digest());
-    let blob = format!("{}@{}", fixture.word("%src/ppc"), sha256(b"lost"));
+    let manifest = format!("{}@{}", fixture.expand_word("@dst/app"), image("amd64", &[b"amd"]).digest());
+    let blob = format!("{}@{}", fixture.expand_word("%src/ppc"), sha256(b"lost"));
     let first_lines: Vec<String> = failed.err().lines().take(2).map(str::to_owned).collect();
-    let list = fixture.word("@dst/app:1");
+    let list = fixture.expand_word("@dst/app:1");
     assert_eq!(
         first_lines,
         [format!("no such manifest: {manifest} (linux/amd64), which {list} names"), format!("no such blob: {blob}")]
@@ -155,7 +169,7 @@ fn dry_run_reports_all_missing_images_together() {
 fn dry_run_names_attestations() {
     let fixture = Fixture::new();
     let amd64 = image("amd64", &[b"amd"]);
-    let index = Index::oci().image(&amd64).attestation(&amd64).build();
+    let index = Index::oci().image(&amd64).attestation_of(&amd64).build();
     fixture.source.put_index("src/built", "1", &index);
     fixture.create_draft(&["%src/built:1"]);
     let stdout = fixture.push(&["--dry-run"]).success().out();
@@ -173,9 +187,9 @@ fn dry_run_names_attestations() {
 fn dry_run_purges_and_writes_nothing() {
     let fixture = fixture();
     let file = fixture.sandbox.path().join("digest");
-    let before = tree(&fixture.sandbox.store());
+    let before = tree_without_root_dot_names(&fixture.sandbox.store());
     let _ = fixture.push(&["--dry-run", "--purge", "--digest-file", &file.display().to_string()]).success();
-    assert_eq!(tree(&fixture.sandbox.store()), before);
+    assert_eq!(tree_without_root_dot_names(&fixture.sandbox.store()), before);
     assert!(!file.exists());
 }
 

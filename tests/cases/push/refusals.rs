@@ -3,14 +3,14 @@
 
 use testkit::loopback::{Fault, Registry, Rule};
 
-use super::{Fixture, TARGET, image, lines};
+use super::{Fixture, TARGET_REPOSITORY, image, request_lines};
 
 /// A draft for amd64, arm64 and an attestation.
 fn fixture() -> Fixture {
     let fixture = Fixture::new();
     let (amd64, arm64) = (image("amd64", &[b"amd"]), image("arm64", &[b"arm"]));
-    let index = testkit::image::Index::oci().image(&amd64).image(&arm64).attestation(&amd64).build();
-    fixture.target.put_index(TARGET, "built", &index);
+    let index = testkit::image::Index::oci().image(&amd64).image(&arm64).attestation_of(&amd64).build();
+    fixture.target.put_index(TARGET_REPOSITORY, "built", &index);
     fixture.create_draft(&["@dst/app:built"]);
     fixture
 }
@@ -19,8 +19,8 @@ fn fixture() -> Fixture {
 fn assert_refused(fixture: &Fixture, flags: &[&str], code: i32, line: &str) {
     let refused = fixture.push(flags);
     assert_eq!((refused.code, refused.out()), (code, String::new()), "{}", refused.err());
-    assert_eq!(refused.first_err_line(), line.replace("LIST", &fixture.word("@dst/app:1")), "{}", refused.err());
-    assert_eq!(lines(&fixture.target), [""; 0]);
+    assert_eq!(refused.first_err_line(), line.replace("LIST", &fixture.expand_word("@dst/app:1")), "{}", refused.err());
+    assert_eq!(request_lines(&fixture.target), [""; 0]);
 }
 
 #[test]
@@ -55,15 +55,15 @@ fn push_of_a_missing_platform_is_exit_code_3() {
 #[test]
 fn push_warns_of_a_duplicate_platform() {
     let fixture = Fixture::new();
-    fixture.target.put_image(TARGET, "a", &image("amd64", &[b"a"]));
-    fixture.target.put_image(TARGET, "b", &image("amd64", &[b"b"]));
+    fixture.target.put_image(TARGET_REPOSITORY, "a", &image("amd64", &[b"a"]));
+    fixture.target.put_image(TARGET_REPOSITORY, "b", &image("amd64", &[b"b"]));
     fixture.create_draft(&["@dst/app:a", "@dst/app:b"]);
-    let (first, second) = (fixture.word("@dst/app:a"), fixture.word("@dst/app:b"));
+    let (first, second) = (fixture.expand_word("@dst/app:a"), fixture.expand_word("@dst/app:b"));
     let words = format!("2 images for linux/amd64: {first}, {second}");
     assert_refused(&fixture, &["--strict"], 1, &words);
     let pushed = fixture.push(&[]).success();
     assert_eq!(pushed.err(), format!("warning: {words}\n"));
-    assert_eq!(pushed.out(), format!("{}\n", fixture.served("1").1));
+    assert_eq!(pushed.out(), format!("{}\n", fixture.served_with_digest("1").1));
 }
 
 #[test]
@@ -71,15 +71,15 @@ fn push_refuses_a_type_that_cannot_express_the_draft() {
     let fixture = fixture();
     let refused = fixture.push(&["--type", "docker"]);
     assert!(refused.err().contains("hint: ") && refused.err().contains("--type oci"), "{}", refused.err());
-    assert_eq!((refused.code, lines(&fixture.target)), (1, vec![]));
+    assert_eq!((refused.code, request_lines(&fixture.target)), (1, vec![]));
     let _ = fixture.push(&["--type", "oci"]).success();
-    let (media_type, _) = fixture.target.manifest(TARGET, "1").expect("it is there");
+    let (media_type, _) = fixture.target.manifest(TARGET_REPOSITORY, "1").expect("it is there");
     assert_eq!(media_type, testkit::image::OCI_INDEX);
     let plain = Fixture::new();
-    plain.target.put_image(TARGET, "a", &image("amd64", &[b"a"]));
+    plain.target.put_image(TARGET_REPOSITORY, "a", &image("amd64", &[b"a"]));
     plain.create_draft(&["@dst/app:a"]);
     let _ = plain.push(&["--type", "docker"]).success();
-    let (media_type, _) = plain.target.manifest(TARGET, "1").expect("it is there");
+    let (media_type, _) = plain.target.manifest(TARGET_REPOSITORY, "1").expect("it is there");
     assert_eq!(media_type, testkit::image::DOCKER_LIST);
 }
 
@@ -88,7 +88,7 @@ fn push_refuses_an_invalid_tag() {
     let fixture = fixture();
     let refused = fixture.push(&["-t", "fine,not/a/tag"]);
     assert!(refused.code != 0 && refused.err().contains("not/a/tag"), "{}", refused.err());
-    assert_eq!(lines(&fixture.target), [""; 0]);
+    assert_eq!(request_lines(&fixture.target), [""; 0]);
 }
 
 #[test]
@@ -99,8 +99,8 @@ fn a_missing_login_is_reported_before_any_upload() {
     let refused = fixture.push(&["--format", "json"]);
     let error: serde_json::Value = serde_json::from_str(refused.err().trim()).expect("JSON");
     assert_eq!((refused.code, &error["error"]["kind"]), (1, &"auth".into()), "{error}");
-    assert_eq!(lines(&fixture.target), [format!("GET /v2/{TARGET}/manifests/1 401")]);
-    assert_eq!(lines(&fixture.source), [""; 0]);
+    assert_eq!(request_lines(&fixture.target), [format!("GET /v2/{TARGET_REPOSITORY}/manifests/1 401")]);
+    assert_eq!(request_lines(&fixture.source), [""; 0]);
 }
 
 #[test]

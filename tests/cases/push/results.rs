@@ -8,12 +8,12 @@ use testkit::image::sha256;
 use testkit::loopback::{Fault, Rule};
 
 use super::super::OURS;
-use super::{Fixture, TARGET, image, lines, puts};
+use super::{Fixture, TARGET_REPOSITORY, image, put_references, request_lines};
 
 fn fixture() -> Fixture {
     let fixture = Fixture::new();
     fixture.target.put_image("src/amd", "1", &image("amd64", &[b"amd"]));
-    fixture.target.put_image(TARGET, "arm", &image("arm64", &[b"arm"]));
+    fixture.target.put_image(TARGET_REPOSITORY, "arm", &image("arm64", &[b"arm"]));
     fixture.create_draft(&["@src/amd:1", "@dst/app:arm"]);
     fixture
 }
@@ -22,7 +22,7 @@ fn fixture() -> Fixture {
 fn push_json_replaces_dockers_lines() {
     let fixture = fixture();
     let pushed = fixture.push_json(&["-t", "2.0.0"]);
-    let (bytes, digest) = fixture.served("1");
+    let (bytes, digest) = fixture.served_with_digest("1");
     let line = |architecture: &str, layer: &[u8]| {
         let image = image(architecture, &[layer]);
         json!({
@@ -30,17 +30,17 @@ fn push_json_replaces_dockers_lines() {
             "digest": image.digest(),
             "size": image.manifest.len(),
             "mediaType": image.media_type,
-            "reference": format!("{}@{}", fixture.word("@dst/app"), image.digest()),
+            "reference": format!("{}@{}", fixture.expand_word("@dst/app"), image.digest()),
         })
     };
     let mut expected = json!({
-        "reference": fixture.word("@dst/app:1"),
+        "reference": fixture.expand_word("@dst/app:1"),
         "digest": digest,
         "size": bytes.len(),
         "mediaType": testkit::image::OCI_INDEX,
         "platforms": [line("arm64", b"arm"), line("amd64", b"amd")],
         "tags": ["2.0.0", "1"],
-        "requests": lines(&fixture.target).len(),
+        "requests": request_lines(&fixture.target).len(),
         "unchanged": false,
         "mounted": 2,
         "copied": { "blobs": 0, "bytes": 0 },
@@ -56,7 +56,7 @@ fn push_json_replaces_dockers_lines() {
 fn push_quiet_prints_the_digest_alone() {
     let fixture = fixture();
     let digest = fixture.push_json(&["--dry-run"])["digest"].as_str().expect("a digest").to_owned();
-    let line = |state: &str, tag: &str| format!("{state}: {}\n", fixture.word(&format!("@dst/app:{tag}")));
+    let line = |state: &str, tag: &str| format!("{state}: {}\n", fixture.expand_word(&format!("@dst/app:{tag}")));
     for (flags, expected) in [
         (["-q", "--dry-run"].as_slice(), String::new()),
         (&["-q"], String::new()),
@@ -66,12 +66,12 @@ fn push_quiet_prints_the_digest_alone() {
         assert_eq!((pushed.out(), pushed.err()), (format!("{digest}\n"), expected), "{flags:?}");
     }
     assert_eq!(fixture.push_json(&["-q"])["digest"], digest);
-    let image = |name: &str| format!("- image: '{}'\n", fixture.word(name));
+    let image = |name: &str| format!("- image: '{}'\n", fixture.expand_word(name));
     let images = [image("@src/amd:1"), image("@dst/app:arm")].concat();
-    let spec = |name: &str| format!("image: '{}'\nmanifests:\n{images}", fixture.word(name));
+    let spec = |name: &str| format!("image: '{}'\nmanifests:\n{images}", fixture.expand_word(name));
     let specs = format!("{}---\n{}", spec("@dst/app:3"), spec("@dst/app:4"));
     let applied = fixture.sandbox.command(OURS).args(["apply", "-q", "-f", "-"]).stdin(specs).run().success();
-    let digests: Vec<String> = ["3", "4"].map(|tag| fixture.served(tag).1).into();
+    let digests: Vec<String> = ["3", "4"].map(|tag| fixture.served_with_digest(tag).1).into();
     assert_eq!(
         (applied.out().lines().collect::<Vec<_>>(), applied.err()),
         (digests.iter().map(String::as_str).collect(), String::new())
@@ -90,14 +90,14 @@ fn push_writes_result_files_after_success() {
     assert_eq!((fs::read(&digest_file).expect("it stays"), metadata_file.exists()), (b"before".to_vec(), false));
     fixture.target.clear_faults();
     let _ = fixture.push(&flags).success();
-    let (bytes, digest) = fixture.served("1");
+    let (bytes, digest) = fixture.served_with_digest("1");
     assert_eq!(fs::read_to_string(&digest_file).expect("it is there"), digest);
     let metadata: Value = serde_json::from_slice(&fs::read(&metadata_file).expect("it is there")).expect("JSON");
     let descriptor = json!({ "mediaType": testkit::image::OCI_INDEX, "digest": digest, "size": bytes.len() });
     let expected = json!({
         "containerimage.descriptor": descriptor,
         "containerimage.digest": digest,
-        "image.name": format!("{},{}", fixture.word("@dst/app:1"), fixture.word("@dst/app:2")),
+        "image.name": format!("{},{}", fixture.expand_word("@dst/app:1"), fixture.expand_word("@dst/app:2")),
     });
     assert_eq!(metadata, expected);
 }
@@ -107,9 +107,9 @@ fn a_result_file_on_stdout_keeps_the_other_output() {
     let fixture = fixture();
     let log = fixture.sandbox.path().join("log");
     let script = "exec \"$0\" push --digest-file /dev/stdout \"$1\" >\"$2\"";
-    let words = ["-c", script, OURS, &fixture.word("@dst/app:1"), &log.display().to_string()];
+    let words = ["-c", script, OURS, &fixture.expand_word("@dst/app:1"), &log.display().to_string()];
     let _ = fixture.sandbox.command("/bin/sh").args(words).run().success();
-    let (_, digest) = fixture.served("1");
+    let (_, digest) = fixture.served_with_digest("1");
     let written = fs::read_to_string(&log).expect("it is there");
     assert!(written.starts_with("Pushed ref ") && written.ends_with(&format!("\n{digest}\n{digest}")), "{written}");
 }
@@ -121,10 +121,11 @@ fn an_unwritable_result_file_does_not_prevent_the_others() {
     let metadata = fixture.sandbox.path().join("metadata.json");
     let flags = ["--digest-file", "/dev/full", "--metadata-file", &metadata.display().to_string()];
     let failed = fixture.push(&flags);
-    let (_, digest) = fixture.served("1");
+    let (_, digest) = fixture.served_with_digest("1");
     assert_eq!((failed.code, failed.out().lines().last()), (1, Some(digest.as_str())), "{}", failed.err());
     assert!(failed.first_err_line().starts_with("cannot write /dev/full: "), "{}", failed.err());
-    let expected = format!("  {} is published all the same, with the digest {digest}", fixture.word("@dst/app:1"));
+    let expected =
+        format!("  {} is published all the same, with the digest {digest}", fixture.expand_word("@dst/app:1"));
     assert_eq!(failed.err().lines().nth(1), Some(expected.as_str()));
     assert!(fs::read_to_string(&metadata).expect("it is written").contains(&digest));
     let json = fixture.push(&[&["--format", "json"][..], &flags].concat());
@@ -141,9 +142,10 @@ fn a_draft_that_cannot_be_purged_does_not_hide_that_its_list_is_published() {
     std::fs::remove_dir_all(&locks).expect("no process holds a lock");
     fs::write(&locks, "").expect("a file in the place of the directory");
     let failed = fixture.push(&["--purge"]);
-    let (_, digest) = fixture.served("1");
+    let (_, digest) = fixture.served_with_digest("1");
     assert_eq!((failed.code, failed.out().lines().last()), (1, Some(digest.as_str())), "{}", failed.err());
-    let expected = format!("  {} is published all the same, with the digest {digest}", fixture.word("@dst/app:1"));
+    let expected =
+        format!("  {} is published all the same, with the digest {digest}", fixture.expand_word("@dst/app:1"));
     assert!(failed.err().lines().any(|line| line == expected), "{}", failed.err());
 }
 
@@ -151,7 +153,7 @@ fn a_draft_that_cannot_be_purged_does_not_hide_that_its_list_is_published() {
 #[test]
 fn a_full_disk_does_not_hide_what_is_published() {
     let fixture = fixture();
-    let (host, list) = (fixture.target.host(), fixture.word("@dst/app:1"));
+    let (host, list) = (fixture.target.host(), fixture.expand_word("@dst/app:1"));
     let _ = fixture.push(&["--format=json"]).success();
     let spec = |target: &str| format!("image: {host}/dst/app:{target}\nmanifests:\n  - image: {host}/dst/app:1\n");
     fixture.sandbox.write("two.yaml", format!("{}---\n{}", spec("2"), spec("3")));
@@ -185,7 +187,7 @@ fn an_unwritable_result_file_is_reported_before_any_request() {
         let refused = fixture.push(&[flag, &unwritable]);
         assert_eq!((refused.code, refused.out()), (1, String::new()));
         assert!(refused.first_err_line().starts_with(&format!("cannot write {unwritable}: ")), "{}", refused.err());
-        assert_eq!(lines(&fixture.target), [""; 0]);
+        assert_eq!(request_lines(&fixture.target), [""; 0]);
     }
 }
 
@@ -193,14 +195,14 @@ fn an_unwritable_result_file_is_reported_before_any_request() {
 fn a_repeated_push_has_the_same_bytes_and_reports_unchanged() {
     let fixture = fixture();
     let _ = fixture.push(&[]).success();
-    let (bytes, digest) = fixture.served("1");
-    fixture.target.clear_requests();
+    let (bytes, digest) = fixture.served_with_digest("1");
+    fixture.target.clear_record();
     let repeated = fixture.push(&["--verbose"]).success();
-    assert_eq!(repeated.err(), format!("unchanged: {} is {digest}\n", fixture.word("@dst/app:1")));
-    assert_eq!(puts(&fixture.target), [""; 0]);
+    assert_eq!(repeated.err(), format!("unchanged: {} is {digest}\n", fixture.expand_word("@dst/app:1")));
+    assert_eq!(put_references(&fixture.target), [""; 0]);
     let other = self::fixture();
     let _ = other.push(&["--jobs", "1"]).success();
-    assert_eq!((other.served("1").0, sha256(&bytes)), (bytes, digest));
+    assert_eq!((other.served_with_digest("1").0, sha256(&bytes)), (bytes, digest));
 }
 
 #[test]
@@ -208,10 +210,10 @@ fn push_verbose_reports_each_step() {
     let fixture = fixture();
     let pushed = fixture.push(&["--verbose"]).success();
     let amd64 = image("amd64", &[b"amd"]);
-    let with_digest = |digest: String| format!("{}@{digest}", fixture.word("@dst/app"));
+    let with_digest = |digest: String| format!("{}@{digest}", fixture.expand_word("@dst/app"));
     let mut lines: Vec<String> = pushed.err().lines().map(str::to_owned).collect();
     let last = lines.pop().unwrap_or_default();
-    assert_eq!(last, format!("put {} as {}", fixture.word("@dst/app:1"), fixture.served("1").1));
+    assert_eq!(last, format!("put {} as {}", fixture.expand_word("@dst/app:1"), fixture.served_with_digest("1").1));
     lines.sort();
     let mut expected = [
         format!("mounted {}", with_digest(sha256(b"amd"))),

@@ -4,7 +4,7 @@ use serde_json::Value;
 use testkit::image::{Image, Index};
 use testkit::loopback::{Fault, Registry, Rule};
 
-use super::{Fixture, TARGET, image, lines, puts, writes};
+use super::{Fixture, TARGET_REPOSITORY, image, put_references, request_lines, writes};
 
 const SIGNATURE: &str = "application/vnd.cncf.notary.signature";
 const SBOM: &str = "application/spdx+json";
@@ -38,7 +38,7 @@ struct Signed {
 }
 
 /// Fills the source registry with signed images, and makes a draft of these names.
-fn signed(fixture: &Fixture, names: &[&str]) -> Signed {
+fn put_signed_and_create_draft(fixture: &Fixture, names: &[&str]) -> Signed {
     let images = [image("amd64", &[b"amd"]), image("arm64", &[b"arm"])];
     let index = images.iter().fold(Index::oci(), |index, image| index.image(image)).build();
     let signature = artifact(SIGNATURE, "signature", &images[0]);
@@ -70,7 +70,8 @@ impl Signed {
 
     /// Which of them the target has with their blobs: by their place in [`Signed::all`].
     fn copied(&self, fixture: &Fixture) -> Vec<usize> {
-        let is_there = |place: &usize| fixture.target.manifest(TARGET, &self.all()[*place].digest()).is_some();
+        let is_there =
+            |place: &usize| fixture.target.manifest(TARGET_REPOSITORY, &self.all()[*place].digest()).is_some();
         let copied: Vec<usize> = (0..5).filter(is_there).collect();
         copied.iter().for_each(|place| fixture.assert_whole(self.all()[*place]));
         copied
@@ -80,20 +81,20 @@ impl Signed {
 #[test]
 fn an_unchanged_index_keeps_its_signatures() {
     let fixture = Fixture::new();
-    let signed = signed(&fixture, &["%src/app:1"]);
+    let signed = put_signed_and_create_draft(&fixture, &["%src/app:1"]);
     let pushed = fixture.push_json(&[]);
     assert_eq!(pushed["digest"], signed.index.digest());
     // The signatures of all levels and cosign's tag, but no SBOM.
     assert_eq!(signed.copied(&fixture), [0, 1, 2, 4]);
-    let (_, bytes) = fixture.target.manifest(TARGET, &signed.cosign_tag).expect("cosign's tag");
+    let (_, bytes) = fixture.target.manifest(TARGET_REPOSITORY, &signed.cosign_tag).expect("cosign's tag");
     assert_eq!(bytes, signed.cosign.manifest);
     let printed: Vec<&str> = pushed["referrers"].as_array().expect("referrers").iter().map(digest).collect();
     assert_eq!(printed.len(), 4);
     assert!(printed.contains(&signed.countersignature.digest().as_str()), "{printed:?}");
     // All of them come before the tag moves.
-    assert_eq!(puts(&fixture.target).last().map(String::as_str), Some("1"));
+    assert_eq!(put_references(&fixture.target).last().map(String::as_str), Some("1"));
     // A second push finds all of it there.
-    fixture.target.clear_requests();
+    fixture.target.clear_record();
     let repeated = fixture.push_json(&[]);
     assert_eq!((&repeated["unchanged"], writes(&fixture.target).len()), (&Value::Bool(true), 0));
 }
@@ -112,7 +113,7 @@ fn the_referrers_flag_selects_the_referrers_to_copy() {
         (&["--referrer-type", SIGNATURE, "--referrers=keep"], &[0, 1, 2]),
     ] {
         let fixture = Fixture::new();
-        let signed = signed(&fixture, &["%src/app:1"]);
+        let signed = put_signed_and_create_draft(&fixture, &["%src/app:1"]);
         let _ = fixture.push(flags).success();
         assert_eq!(signed.copied(&fixture), expected, "{flags:?}");
     }
@@ -121,22 +122,22 @@ fn the_referrers_flag_selects_the_referrers_to_copy() {
 #[test]
 fn a_combined_list_drops_referrers_and_dry_run_names_them() {
     let fixture = Fixture::new();
-    let signed = signed(&fixture, &["%src/app:amd64", "%src/app:arm64"]);
+    let signed = put_signed_and_create_draft(&fixture, &["%src/app:amd64", "%src/app:arm64"]);
     let dry_run = fixture.push(&["--dry-run"]).success().out();
     let (_, left_behind) = dry_run.split_once("Referrers that stay behind:\n").expect("what stays behind");
     for artifact in [&signed.signature, &signed.countersignature, &signed.sbom, &signed.cosign] {
         assert!(left_behind.contains(&artifact.digest()), "{left_behind}");
     }
     assert!(!left_behind.contains(&signed.index_signature.digest()), "{left_behind}");
-    fixture.source.clear_requests();
+    fixture.source.clear_record();
     let _ = fixture.push(&[]).success();
     assert_eq!(signed.copied(&fixture), [0_usize; 0]);
     // Without a dry run nobody looks for them.
     let requests =
-        lines(&fixture.source).into_iter().filter(|line| line.contains("referrers") || line.contains(".sig"));
+        request_lines(&fixture.source).into_iter().filter(|line| line.contains("referrers") || line.contains(".sig"));
     assert_eq!(requests.count(), 0);
     let stderr = fixture.push(&["--verbose"]).success().err();
-    assert!(stderr.contains(&format!("not sent along: {}", fixture.word("%src/app"))), "{stderr}");
+    assert!(stderr.contains(&format!("not sent along: {}", fixture.expand_word("%src/app"))), "{stderr}");
     // Each image brings its own, and the list's index is not there.
     let _ = fixture.push(&["--referrers", "all"]).success();
     assert_eq!(signed.copied(&fixture), [1, 2, 3, 4]);
@@ -154,7 +155,7 @@ fn referrers_are_found_with_few_requests() {
         fixture.source.put_index("src/app", "1", &index);
         fixture.create_draft(&["%src/app:1"]);
         let _ = fixture.push(&[]).success();
-        let requests = lines(&fixture.source);
+        let requests = request_lines(&fixture.source);
         let count = |part: &str| requests.iter().filter(|line| line.contains(part)).count();
         let by_tag =
             requests.iter().filter(|line| line.starts_with("GET ") && line.contains("/manifests/sha256-")).count();
@@ -181,7 +182,7 @@ fn referrers_are_copied_through_tags_without_the_api() {
     fixture.create_draft(&["%src/app:1"]);
     let _ = fixture.push(&[]).success();
     fixture.assert_whole(&signature);
-    let (_, bytes) = fixture.target.manifest(TARGET, &tag).expect("the referrers tag");
+    let (_, bytes) = fixture.target.manifest(TARGET_REPOSITORY, &tag).expect("the referrers tag");
     let listed: Value = serde_json::from_slice(&bytes).expect("an index");
     assert_eq!(listed["manifests"][0]["digest"], signature.digest());
     assert_eq!(listed["manifests"][0]["artifactType"], SIGNATURE);
@@ -212,7 +213,7 @@ fn the_number_of_referrers_is_bounded() {
 #[test]
 fn a_failing_source_is_not_a_source_without_referrers() {
     let fixture = Fixture::new();
-    let signed = signed(&fixture, &["%src/app:1"]);
+    let signed = put_signed_and_create_draft(&fixture, &["%src/app:1"]);
     fixture.source.add_fault(Rule::on("GET", "/referrers/").always(), Fault::status(403));
     let refused = fixture.push(&["--retries", "0"]);
     assert_eq!(refused.code, 1, "{}", refused.err());

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use testkit::image::sha256;
 use testkit::loopback::{Fault, Rule};
 
-use super::{Fixture, TARGET, image, lines, puts};
+use super::{Fixture, TARGET_REPOSITORY, image, put_references, request_lines};
 
 fn fixture() -> Fixture {
     let fixture = Fixture::new();
@@ -20,7 +20,7 @@ fn verify_gets_every_manifest_and_looks_for_every_blob() {
     let pushed = fixture.push_json(&["--verify", "-t", "2"]);
     // Two configurations, the shared layer, and one of each image.
     assert_eq!(pushed["verified"], json!({ "names": 2, "manifests": 2, "blobs": 5 }));
-    let all = lines(&fixture.target);
+    let all = request_lines(&fixture.target);
     let after = all.iter().rposition(|line| line.starts_with("PUT ")).expect("a push");
     let gets = all[after + 1..].iter().filter(|line| line.starts_with("GET ")).count();
     let heads = all[after + 1..].iter().filter(|line| line.starts_with("HEAD ") && line.contains("/blobs/")).count();
@@ -36,8 +36,10 @@ fn push_verify_names_what_is_not_served() {
     fixture.target.add_fault(Rule::on("HEAD", &format!("/blobs/{digest}")).always(), Fault::status(404));
     let failed = fixture.push(&["--verify"]);
     assert_eq!(failed.code, 1);
-    let expected =
-        format!("published, but not served as it was sent: the blob {}/{TARGET}@{digest}", fixture.target.host());
+    let expected = format!(
+        "published, but not served as it was sent: the blob {}/{TARGET_REPOSITORY}@{digest}",
+        fixture.target.host()
+    );
     assert!(failed.err().contains(&expected), "{}", failed.err());
     // A tag that another client has moved meanwhile.
     fixture.target.clear_faults();
@@ -53,10 +55,10 @@ fn push_by_digest_moves_no_tag_and_prints_the_digest() {
     let pushed = fixture.push(&["--by-digest"]).success();
     let reference = pushed.out().trim_end().to_owned();
     let (repository, digest) = reference.split_once('@').expect("a reference by digest");
-    assert_eq!(repository, fixture.word(&format!("@{TARGET}")));
-    let (_, bytes) = fixture.target.manifest(TARGET, digest).expect("the list");
-    assert_eq!((sha256(&bytes).as_str(), fixture.target.tags(TARGET).len()), (digest, 0));
-    assert_eq!(puts(&fixture.target).last().map(String::as_str), Some(digest));
+    assert_eq!(repository, fixture.expand_word(&format!("@{TARGET_REPOSITORY}")));
+    let (_, bytes) = fixture.target.manifest(TARGET_REPOSITORY, digest).expect("the list");
+    assert_eq!((sha256(&bytes).as_str(), fixture.target.tags(TARGET_REPOSITORY).len()), (digest, 0));
+    assert_eq!(put_references(&fixture.target).last().map(String::as_str), Some(digest));
     // The draft does not say that its tag serves this.
     let _ = fixture.push(&["--by-digest", "--verify", "--purge"]).success();
     assert_eq!(fixture.run(&["exists", "@dst/app:1"]).code, 1);

@@ -4,7 +4,7 @@
 use testkit::image::sha256;
 use testkit::loopback::{Fault, Rule};
 
-use super::{Fixture, TARGET, have_arrived, have_responses, image_of_layers, own_layer, source};
+use super::{Fixture, TARGET_REPOSITORY, have_arrived, have_responses, image_of_layers, own_layer, source};
 
 /// Every image, with these missing from the registry.
 fn sources(fixture: &Fixture, missing: &[usize]) -> Vec<String> {
@@ -19,7 +19,7 @@ fn one_job_sends_no_request_after_a_failure() {
     assert_eq!((output.code, output.out().as_str()), (1, ""));
     assert_eq!(output.first_err_line(), format!("no such manifest: {}", fixture.name("src/i0002:none")));
     assert!(!output.err().contains("i0003"), "{}", output.err());
-    let lines = fixture.take_lines();
+    let lines = fixture.take_request_lines();
     assert_eq!((lines.len(), lines[4].as_str()), (5, "GET /v2/src/i0002/manifests/none 404"));
     let missing = fixture.command(&["inspect", &fixture.list()]).run();
     assert_eq!(missing.code, 1, "all images or none: there is no draft");
@@ -45,7 +45,7 @@ fn failures_are_reported_in_argument_order() {
     let position = |digest: &str| stderr.find(digest).unwrap_or_else(|| panic!("{digest} is not told of:\n{stderr}"));
     assert!(position(&first) < position(&second), "{stderr}");
     // Whoever failed begins nothing more, so only these two were ever asked for.
-    assert_eq!(fixture.take_lines().len(), 4);
+    assert_eq!(fixture.take_request_lines().len(), 4);
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn running_requests_end_normally_after_a_failure() {
     });
     assert_eq!((output.code, output.out().as_str()), (1, ""));
     assert_eq!(output.first_err_line(), format!("no such manifest: {}", fixture.name("src/i0001:none")));
-    assert!(fixture.take_lines().contains(&fixture.config_line(0)));
+    assert!(fixture.take_request_lines().contains(&fixture.config_line(0)));
 }
 
 #[test]
@@ -73,14 +73,17 @@ fn a_failed_push_moves_no_tag_and_starts_no_further_request() {
     assert!(output.first_err_line().starts_with(&format!("failed to mount blob {blob} to ")), "{}", output.err());
     let mut expected = fixture.push_lines(404, &[0, 1, 2]);
     expected.truncate(expected.len() - 3);
-    let lines = fixture.take_lines();
+    let lines = fixture.take_request_lines();
     assert_eq!(lines[..lines.len() - 1], expected);
     assert!(lines.last().is_some_and(|line| line.ends_with(" 500")), "{lines:#?}");
-    assert_eq!(fixture.registry.tags(TARGET), [""; 0]);
+    assert_eq!(fixture.registry.tags(TARGET_REPOSITORY), [""; 0]);
     // What is there needs no second mount in truth, but no tag says so: all of it is sent again.
     fixture.registry.clear_faults();
     let pushed = fixture.push_command(&["--jobs", "1"]).run().success();
-    assert_eq!((pushed.out(), fixture.take_lines()), (fixture.push_text(), fixture.push_lines(404, &[0, 1, 2, 3, 4])));
+    assert_eq!(
+        (pushed.out(), fixture.take_request_lines()),
+        (fixture.expected_push_output(), fixture.push_lines(404, &[0, 1, 2, 3, 4]))
+    );
 }
 
 #[test]
@@ -107,9 +110,9 @@ fn push_reports_failures_in_list_order() {
         [1, 4].iter().zip(&failed).all(|(number, line)| line.contains(&fixture.images[*number].digest())),
         "{stderr}"
     );
-    assert_eq!(fixture.registry.tags(TARGET), [""; 0]);
+    assert_eq!(fixture.registry.tags(TARGET_REPOSITORY), [""; 0]);
 }
 
 fn put_request(fixture: &Fixture, number: usize) -> String {
-    format!("PUT /v2/{TARGET}/manifests/{}", fixture.images[number].digest())
+    format!("PUT /v2/{TARGET_REPOSITORY}/manifests/{}", fixture.images[number].digest())
 }

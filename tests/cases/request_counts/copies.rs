@@ -4,12 +4,12 @@ use testkit::image::fixtures::buildx_index;
 use testkit::image::{Image, sha256};
 use testkit::loopback::Registry;
 
-use super::{BASE_LAYER, Fixture, TARGET, assert_same, image_of_layers, own_layer, put_line, source};
+use super::{BASE_LAYER, Fixture, TARGET_REPOSITORY, assert_same, image_of_layers, own_layer, put_line, source};
 
 const PLATFORMS: [&str; 3] = ["linux/amd64", "linux/arm64", "linux/s390x"];
 
 /// Uploads have names that nobody can know beforehand.
-fn lines(fixture: &Fixture) -> Vec<String> {
+fn take_masked_request_lines(fixture: &Fixture) -> Vec<String> {
     let shown = |line: String| match line.split_once("/blobs/uploads/") {
         Some((before, after)) if !after.starts_with([' ', '?']) => {
             let (query, status) = after.rsplit_once(' ').expect("it ends in a status");
@@ -18,15 +18,15 @@ fn lines(fixture: &Fixture) -> Vec<String> {
         }
         _ => line,
     };
-    fixture.take_lines().into_iter().map(shown).collect()
+    fixture.take_request_lines().into_iter().map(shown).collect()
 }
 
 /// What it takes to bring a blob that is not there, at the target.
 fn copy_lines(blob: &str) -> [String; 3] {
     [
-        format!("HEAD /v2/{TARGET}/blobs/{blob} 404"),
-        format!("POST /v2/{TARGET}/blobs/uploads/ 202"),
-        format!("PUT /v2/{TARGET}/blobs/uploads/ID?digest={blob} 201"),
+        format!("HEAD /v2/{TARGET_REPOSITORY}/blobs/{blob} 404"),
+        format!("POST /v2/{TARGET_REPOSITORY}/blobs/uploads/ 202"),
+        format!("PUT /v2/{TARGET_REPOSITORY}/blobs/uploads/ID?digest={blob} 201"),
     ]
 }
 
@@ -39,7 +39,10 @@ fn create_reads_an_index_with_one_request_for_each_manifest() {
     let child = |image: &Image| format!("GET /v2/src/app/manifests/{} 200", image.digest());
     let children = index.images.iter().map(child);
     // The index says what its images run on, so no configuration is asked for.
-    assert_same(lines(&fixture), children.chain(["GET /v2/src/app/manifests/1 200".to_owned()]).collect());
+    assert_same(
+        take_masked_request_lines(&fixture),
+        children.chain(["GET /v2/src/app/manifests/1 200".to_owned()]).collect(),
+    );
 }
 
 #[test]
@@ -55,16 +58,16 @@ fn push_copies_each_blob_with_four_requests_and_each_manifest_with_one() {
             .collect();
         let fixture = Fixture::new(0);
         let _ = fixture.create_command(&[]).args(named).run().success();
-        from.clear_requests();
-        assert_eq!(fixture.take_lines(), [""; 0]);
+        from.clear_record();
+        assert_eq!(fixture.take_request_lines(), [""; 0]);
         let _ = fixture.push_command(&["--quiet"]).run().success();
         let own_layers = (0..number).map(|number| sha256(&own_layer(number)));
         let mut blobs: Vec<String> = own_layers.chain(images.iter().map(Image::config_digest)).collect();
         blobs.push(sha256(BASE_LAYER));
         let puts = images.iter().map(|image| put_line(&image.digest())).chain([put_line("1")]);
-        let tag_request = format!("GET /v2/{TARGET}/manifests/1 404");
+        let tag_request = format!("GET /v2/{TARGET_REPOSITORY}/manifests/1 404");
         let expected = blobs.iter().flat_map(|blob| copy_lines(blob)).chain(puts).chain([tag_request]);
-        assert_same(lines(&fixture), expected.collect());
+        assert_same(take_masked_request_lines(&fixture), expected.collect());
         assert_eq!(from.requests().len(), blobs.len());
     }
 }
@@ -73,7 +76,7 @@ fn push_copies_each_blob_with_four_requests_and_each_manifest_with_one() {
 fn push_dry_run_sends_one_request_for_each_manifest_and_blob() {
     let fixture = Fixture::new(5).with_draft();
     let _ = fixture.push_command(&["--dry-run", "--referrers", "drop"]).run().success();
-    let mut expected = vec![format!("GET /v2/{TARGET}/manifests/1 404")];
+    let mut expected = vec![format!("GET /v2/{TARGET_REPOSITORY}/manifests/1 404")];
     let shared = format!("HEAD /v2/{}/blobs/{} 200", source(0), sha256(BASE_LAYER));
     expected.push(shared);
     for (number, image) in fixture.images.iter().enumerate() {
@@ -82,9 +85,9 @@ fn push_dry_run_sends_one_request_for_each_manifest_and_blob() {
         expected.push(head_request("blobs", &image.config_digest()));
         expected.push(head_request("blobs", &sha256(&own_layer(number))));
     }
-    assert_same(lines(&fixture), expected.clone());
+    assert_same(take_masked_request_lines(&fixture), expected.clone());
     // To say which referrers stay behind takes four more for each image.
-    fixture.registry.clear_requests();
+    fixture.registry.clear_record();
     let _ = fixture.push_command(&["--dry-run"]).run().success();
     for (number, image) in fixture.images.iter().enumerate() {
         let (source, digest) = (source(number), image.digest());
@@ -92,5 +95,5 @@ fn push_dry_run_sends_one_request_for_each_manifest_and_blob() {
         let tag = digest.replace(':', "-");
         expected.extend(["sig", "att", "sbom"].map(|kind| format!("HEAD /v2/{source}/manifests/{tag}.{kind} 404")));
     }
-    assert_same(lines(&fixture), expected);
+    assert_same(take_masked_request_lines(&fixture), expected);
 }

@@ -27,17 +27,17 @@ fn the_scheme_search_takes_no_request_and_at_most_one_connection() {
         let fixture = Fixture::with_registry(registry, 12);
         let _ = fixture.create_command(&INSECURE).run().success();
         assert!(fixture.registry.connections() <= 4 + SCHEME_SEARCH_CONNECTIONS, "{}", fixture.registry.connections());
-        assert_same(fixture.take_lines(), fixture.create_lines());
+        assert_same(fixture.take_request_lines(), fixture.create_lines());
         let pushed = fixture.push_command(&INSECURE).run().success();
-        assert_eq!(pushed.out(), fixture.push_text());
+        assert_eq!(pushed.out(), fixture.expected_push_output());
         assert!(fixture.registry.connections() <= 4 + SCHEME_SEARCH_CONNECTIONS, "{}", fixture.registry.connections());
         let all: Vec<usize> = (0..12).collect();
-        assert_same(fixture.take_lines(), fixture.push_lines(404, &all));
+        assert_same(fixture.take_request_lines(), fixture.push_lines(404, &all));
         let second = fixture.push_command(&INSECURE).run().success();
-        assert_eq!((second, fixture.take_lines().len()), (pushed, 1 + 12));
+        assert_eq!((second, fixture.take_request_lines().len()), (pushed, 1 + 12));
         assert!(fixture.registry.connections() <= 4 + SCHEME_SEARCH_CONNECTIONS, "{}", fixture.registry.connections());
         let _ = fixture.command(&["inspect", "--insecure", &fixture.name("src/i0000:1")]).run().success();
-        assert_eq!(fixture.take_lines().len(), 1);
+        assert_eq!(fixture.take_request_lines().len(), 1);
     }
 }
 
@@ -46,7 +46,7 @@ fn the_scheme_is_searched_for_each_registry() {
     let (plain, tls) = (Fixture::new(3), Fixture::with_registry(tls_registry(), 3));
     let images = (0..3).map(|number| tls.name(&format!("{}:1", super::source(number))));
     let _ = plain.create_command(&INSECURE).args(images).run().success();
-    let (from_plain, from_tls) = (plain.take_lines(), tls.take_lines());
+    let (from_plain, from_tls) = (plain.take_request_lines(), tls.take_request_lines());
     let counts =
         |part: &str| [&from_plain, &from_tls].map(|lines| lines.iter().filter(|line| line.contains(part)).count());
     assert_eq!(counts("/manifests/1 200"), [3, 3]);

@@ -4,7 +4,9 @@
 use testkit::image::{Image, sha256};
 use testkit::loopback::{Fault, RecordedRequest, Registry, Rule};
 
-use super::{BASE_LAYER, Fixture, TARGET, assert_same, have_arrived, have_responses, index, own_layer, put_line};
+use super::{
+    BASE_LAYER, Fixture, TARGET_REPOSITORY, assert_same, have_arrived, have_responses, index, own_layer, put_line,
+};
 
 /// More than the images, so that no image waits for another's turn.
 const JOBS: [&str; 2] = ["--jobs", "8"];
@@ -21,7 +23,7 @@ fn puts(requests: &[RecordedRequest]) -> Vec<String> {
 fn one_job_sends_a_child_after_its_blobs() {
     let fixture = Fixture::new(5).with_draft();
     let _ = fixture.push_command(&["--jobs", "1"]).run().success();
-    assert_eq!(fixture.take_lines(), fixture.push_lines(404, &[0, 1, 2, 3, 4]));
+    assert_eq!(fixture.take_request_lines(), fixture.push_lines(404, &[0, 1, 2, 3, 4]));
 }
 
 #[test]
@@ -31,13 +33,13 @@ fn a_child_waits_for_its_own_blobs_and_the_list_for_all_children() {
         hold(&fixture.registry, "POST", &sha256(&own_layer(late)));
         let pushed = fixture.run_while(&fixture.push_command(&JOBS), |registry| {
             registry.wait_until(|requests| have_responses(requests, "PUT ", 4) && have_arrived(requests, "POST ", 11));
-            let late_put = format!("PUT /v2/{TARGET}/manifests/{}", fixture.images[late].digest());
+            let late_put = format!("PUT /v2/{TARGET_REPOSITORY}/manifests/{}", fixture.images[late].digest());
             let requests = registry.requests();
             assert!(!have_arrived(&requests, &late_put, 1) && puts(&requests).len() == 4, "{:#?}", puts(&requests));
             registry.release();
         });
-        assert_eq!(pushed.success().out(), fixture.push_text());
-        let lines = fixture.take_lines();
+        assert_eq!(pushed.success().out(), fixture.expected_push_output());
+        let lines = fixture.take_request_lines();
         let last = [put_line(&fixture.images[late].digest()), put_line("1")];
         assert_eq!(lines[lines.len() - 2..], last);
         assert_same(lines, fixture.push_lines(404, &[0, 1, 2, 3, 4]));
@@ -53,8 +55,8 @@ fn no_child_is_sent_before_a_shared_blob() {
         assert_eq!(puts(&registry.requests()), [""; 0]);
         registry.release();
     });
-    assert_eq!(pushed.success().out(), fixture.push_text());
-    assert_eq!(fixture.take_lines().last(), Some(&put_line("1")));
+    assert_eq!(pushed.success().out(), fixture.expected_push_output());
+    assert_eq!(fixture.take_request_lines().last(), Some(&put_line("1")));
 }
 
 #[test]
@@ -63,17 +65,17 @@ fn the_list_waits_for_the_last_child() {
     hold(&fixture.registry, "PUT", &fixture.images[2].digest());
     let pushed = fixture.run_while(&fixture.push_command(&JOBS), |registry| {
         registry.wait_until(|requests| have_responses(requests, "PUT ", 4) && have_arrived(requests, "PUT ", 5));
-        assert!(!have_arrived(&registry.requests(), &format!("PUT /v2/{TARGET}/manifests/1 "), 1));
+        assert!(!have_arrived(&registry.requests(), &format!("PUT /v2/{TARGET_REPOSITORY}/manifests/1 "), 1));
         registry.release();
     });
-    assert_eq!(pushed.success().out(), fixture.push_text());
+    assert_eq!(pushed.success().out(), fixture.expected_push_output());
 }
 
 #[test]
 fn output_of_create_and_push_does_not_depend_on_response_order() {
     let usual = Fixture::new(6).with_draft();
     let _ = usual.push_command(&JOBS).run().success();
-    let list = usual.registry.manifest(TARGET, "1");
+    let list = usual.registry.manifest(TARGET_REPOSITORY, "1");
     for round in 0..10 {
         let fixture = Fixture::new(6);
         let (late, later) = (round % 6, (round + 1 + round / 6) % 6);
@@ -87,7 +89,7 @@ fn output_of_create_and_push_does_not_depend_on_response_order() {
             registry.release();
         });
         assert_eq!(created.success().out(), format!("Created manifest list {}\n", fixture.list()));
-        fixture.registry.clear_requests();
+        fixture.registry.clear_record();
         hold(&fixture.registry, "POST", &sha256(&own_layer(late)));
         hold(&fixture.registry, "PUT", &fixture.images[later].digest());
         let pushed = fixture.run_while(&fixture.push_command(&JOBS), |registry| {
@@ -99,8 +101,8 @@ fn output_of_create_and_push_does_not_depend_on_response_order() {
             });
             registry.release();
         });
-        assert_eq!(pushed.success().out(), fixture.push_text());
-        assert_eq!(fixture.registry.manifest(TARGET, "1"), list, "round {round}");
+        assert_eq!(pushed.success().out(), fixture.expected_push_output());
+        assert_eq!(fixture.registry.manifest(TARGET_REPOSITORY, "1"), list, "round {round}");
     }
 }
 
@@ -110,7 +112,7 @@ fn output_of_inspect_does_not_depend_on_response_order() {
     let mut usual = None;
     for round in 0..10 {
         let fixture = Fixture::new(0);
-        fixture.registry.put_index(TARGET, "1", &index(&images));
+        fixture.registry.put_index(TARGET_REPOSITORY, "1", &index(&images));
         let late_digest = images[round % 6].digest();
         hold(&fixture.registry, "GET", &late_digest);
         let inspect = fixture.command(&["inspect", "-v", JOBS[0], JOBS[1], &fixture.list()]);

@@ -2,7 +2,7 @@
 
 use testkit::loopback::{Fault, RecordedRequest, Rule};
 
-use super::preconnect::{apply, tls_fixture};
+use super::preconnect::{apply_command, tls_fixture};
 use super::{Fixture, have_arrived};
 
 const IMAGES: usize = 5;
@@ -19,16 +19,16 @@ const WAVES: [(&str, &str, usize); 5] = [
 ];
 
 /// Holds back each wave until all of it has arrived; `before` is what is sent before the first.
-fn run_in_waves(fixture: &Fixture, before: usize, first: Rule) {
-    fixture.registry.add_fault(first, Fault::Hang);
+fn run_in_waves(fixture: &Fixture, before: usize, first_wave: Rule) {
+    fixture.registry.add_fault(first_wave, Fault::Hang);
     for (method, part, number) in &WAVES[1..] {
-        fixture.registry.add_fault(Rule::on(method, part).times(*number), Fault::Hang);
+        fixture.registry.add_fault(Rule::on(method, part).first_n(*number), Fault::Hang);
     }
-    let applied = fixture.run_while(&apply(fixture, &["--jobs", "16"]), |registry| {
+    let applied = fixture.run_while(&apply_command(fixture, &["--jobs", "16"]), |registry| {
         let mut sent = before;
         for (method, part, number) in WAVES {
             let of_kind = |requests: &[RecordedRequest]| {
-                let matches = |request: &&RecordedRequest| request.method == method && request.path.contains(part);
+                let matches = |request: &&RecordedRequest| request.method == method && request.target.contains(part);
                 requests.iter().filter(matches).filter(|request| request.status != 401).count()
             };
             registry.wait_until(|requests| of_kind(requests) == number);
@@ -37,7 +37,7 @@ fn run_in_waves(fixture: &Fixture, before: usize, first: Rule) {
             registry.release();
         }
     });
-    assert_eq!(applied.success().out(), fixture.push_text());
+    assert_eq!(applied.success().out(), fixture.expected_push_output());
     assert_eq!(fixture.registry.requests().len(), before + WAVES.iter().map(|(.., number)| number).sum::<usize>());
 }
 
@@ -45,8 +45,8 @@ fn run_in_waves(fixture: &Fixture, before: usize, first: Rule) {
 fn apply_without_a_login_needs_five_waves_after_the_first_response() {
     let fixture = Fixture::new(IMAGES);
     // The first goes alone, as it finds out how the registry speaks; the rest of its wave is held back.
-    fixture.registry.add_fault(Rule::on("GET", "/blobs/").times(IMAGES), Fault::Hang);
-    let applied = fixture.run_while(&apply(&fixture, &["--jobs", "16"]), |registry| {
+    fixture.registry.add_fault(Rule::on("GET", "/blobs/").first_n(IMAGES), Fault::Hang);
+    let applied = fixture.run_while(&apply_command(&fixture, &["--jobs", "16"]), |registry| {
         registry.wait_until(|requests| have_arrived(requests, "/blobs/", IMAGES) && have_arrived(requests, "/dst/", 1));
         assert_eq!(
             registry.requests().len(),
@@ -55,22 +55,22 @@ fn apply_without_a_login_needs_five_waves_after_the_first_response() {
         );
         registry.release();
     });
-    assert_eq!(applied.success().out(), fixture.push_text());
+    assert_eq!(applied.success().out(), fixture.expected_push_output());
 }
 
 #[test]
 fn apply_needs_five_waves_after_the_token() {
     let fixture = tls_fixture(IMAGES);
-    run_in_waves(&fixture, 2, Rule::on("GET", "/manifests/").authorized().times(IMAGES + 1));
+    run_in_waves(&fixture, 2, Rule::on("GET", "/manifests/").authorized().first_n(IMAGES + 1));
 }
 
 #[test]
 fn push_of_a_known_list_looks_for_its_tag_and_its_images_in_one_wave() {
     let fixture = tls_fixture(IMAGES).with_draft();
     let first = fixture.push_command(&[]).run().success();
-    fixture.registry.clear_requests();
+    fixture.registry.clear_record();
     fixture.registry.add_fault(Rule::on("GET", "/manifests/1").authorized(), Fault::Hang);
-    fixture.registry.add_fault(Rule::on("HEAD", "/manifests/sha256:").times(IMAGES), Fault::Hang);
+    fixture.registry.add_fault(Rule::on("HEAD", "/manifests/sha256:").first_n(IMAGES), Fault::Hang);
     let repeated = fixture.run_while(&fixture.push_command(&["--jobs", "16"]), |registry| {
         registry.wait_until(|requests| have_arrived(requests, "HEAD", IMAGES) && have_arrived(requests, "GET", 3));
         registry.release();
@@ -95,8 +95,9 @@ fn push_of_a_known_list_reports_a_registry_that_is_down_once() {
 fn push_of_a_known_list_asks_another_repository_for_no_image_that_it_sends() {
     let fixture = Fixture::new(IMAGES).with_draft();
     let _ = fixture.push_command(&[]).run().success();
-    fixture.registry.clear_requests();
+    fixture.registry.clear_record();
     let _ = fixture.push_command(&["--tag", &fixture.name("other/app:1")]).run().success();
-    let checks = fixture.take_lines().into_iter().filter(|line| line.starts_with("HEAD /v2/other/app/")).count();
+    let checks =
+        fixture.take_request_lines().into_iter().filter(|line| line.starts_with("HEAD /v2/other/app/")).count();
     assert_eq!(checks, 0);
 }

@@ -34,14 +34,14 @@ pub(super) fn tls_fixture_with(images: usize, change: impl Fn(Builder) -> Builde
 }
 
 /// An apply of all images.
-pub(super) fn apply(fixture: &Fixture, flags: &[&str]) -> SandboxCommand {
+pub(super) fn apply_command(fixture: &Fixture, flags: &[&str]) -> SandboxCommand {
     let images: String =
         (0..fixture.images.len()).map(|number| format!("- image: '{}:1'\n", fixture.name(&source(number)))).collect();
     let spec = format!("image: '{}'\nmanifests:\n{images}", fixture.list());
     fixture.command(&["apply", "-f", "-"]).args(flags.iter().copied()).stdin(spec)
 }
 
-fn tokens(requests: &[RecordedRequest]) -> usize {
+fn count_token_requests(requests: &[RecordedRequest]) -> usize {
     requests.iter().filter(|request| request.is_token_request()).count()
 }
 
@@ -49,13 +49,13 @@ fn tokens(requests: &[RecordedRequest]) -> usize {
 fn preconnect_opens_connections_before_the_token_arrives() {
     let fixture = tls_fixture(IMAGES);
     fixture.registry.add_fault(Rule::tokens().nth(1), Fault::Hang);
-    let applied = fixture.run_while(&apply(&fixture, &[]), |registry| {
-        registry.wait_until(|requests| tokens(requests) == 1);
+    let applied = fixture.run_while(&apply_command(&fixture, &[]), |registry| {
+        registry.wait_until(|requests| count_token_requests(requests) == 1);
         registry.wait_for_connections(BLOBS, BLOBS);
         assert_eq!(registry.requests().len(), 2, "the first request, and that for the token");
         registry.release();
     });
-    assert_eq!(applied.success().out(), fixture.push_text());
+    assert_eq!(applied.success().out(), fixture.expected_push_output());
     assert!(
         fixture.registry.registry_connections() <= BLOBS + SCHEME_SEARCH_CONNECTIONS,
         "{}",
@@ -69,18 +69,18 @@ fn a_reading_command_preconnects_as_many_connections_as_it_uses() {
     let fixture = tls_fixture(IMAGES);
     fixture.registry.add_fault(Rule::tokens().nth(1), Fault::Hang);
     let created = fixture.run_while(&fixture.create_command(&[]), |registry| {
-        registry.wait_until(|requests| tokens(requests) == 1);
+        registry.wait_until(|requests| count_token_requests(requests) == 1);
         registry.wait_for_connections(IMAGES, IMAGES);
         registry.release();
     });
     let _ = created.success();
     let opened = fixture.registry.registry_connections();
     assert!((IMAGES..=IMAGES + SCHEME_SEARCH_CONNECTIONS).contains(&opened), "{opened}");
-    fixture.registry.clear_requests();
+    fixture.registry.clear_record();
     fixture.registry.clear_faults();
     fixture.registry.add_fault(Rule::tokens().nth(1), Fault::Hang);
-    let previewed = fixture.run_while(&apply(&fixture, &["--dry-run"]), |registry| {
-        registry.wait_until(|requests| tokens(requests) == 1);
+    let previewed = fixture.run_while(&apply_command(&fixture, &["--dry-run"]), |registry| {
+        registry.wait_until(|requests| count_token_requests(requests) == 1);
         registry.wait_for_connections(IMAGES + 1, IMAGES + 1);
         assert!(
             registry.registry_connections() <= IMAGES + 1 + SCHEME_SEARCH_CONNECTIONS,
@@ -90,7 +90,7 @@ fn a_reading_command_preconnects_as_many_connections_as_it_uses() {
         registry.release();
     });
     let _ = previewed.success();
-    fixture.registry.clear_requests();
+    fixture.registry.clear_record();
     let _ = fixture.command(&["inspect"]).arg(fixture.name(&format!("{}:1", source(0)))).run().success();
     let opened = fixture.registry.registry_connections();
     assert!((1..=1 + SCHEME_SEARCH_CONNECTIONS).contains(&opened), "{opened}");
@@ -107,7 +107,10 @@ fn requests_with_a_token_do_not_wait_for_the_first_response() {
     });
     let _ = created.success();
     let requests = fixture.registry.requests();
-    assert_eq!((tokens(&requests), requests.iter().filter(|request| request.status == 401).count()), (1, 1));
+    assert_eq!(
+        (count_token_requests(&requests), requests.iter().filter(|request| request.status == 401).count()),
+        (1, 1)
+    );
     assert_eq!(requests.len(), 2 + 2 * IMAGES);
 }
 
@@ -115,14 +118,14 @@ fn requests_with_a_token_do_not_wait_for_the_first_response() {
 fn a_push_of_an_unchanged_list_connects_once_for_each_image_and_the_tag() {
     let fixture = Fixture::new(IMAGES);
     let most = IMAGES + 1 + SCHEME_SEARCH_CONNECTIONS;
-    let _ = apply(&fixture, &[]).run().success();
-    fixture.registry.clear_requests();
-    let repeated = apply(&fixture, &["--format", "json"]).run().success();
+    let _ = apply_command(&fixture, &[]).run().success();
+    fixture.registry.clear_record();
+    let repeated = apply_command(&fixture, &["--format", "json"]).run().success();
     assert!(repeated.out().contains(r#""unchanged": true"#), "{}", repeated.out());
     assert!(fixture.registry.connections() <= most, "apply: {}", fixture.registry.connections());
     let _ = fixture.create_command(&[]).run().success();
     let _ = fixture.push_command(&[]).run().success();
-    fixture.registry.clear_requests();
+    fixture.registry.clear_record();
     // The draft knows by now what it was pushed as.
     let _ = fixture.push_command(&[]).run().success();
     assert!(fixture.registry.connections() <= most, "push: {}", fixture.registry.connections());
@@ -133,13 +136,13 @@ fn preconnected_connections_that_the_registry_closes_are_replaced() {
     for goodbye in ["", "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n"] {
         let fixture = tls_fixture(IMAGES);
         fixture.registry.add_fault(Rule::tokens().nth(1), Fault::Hang);
-        let applied = fixture.run_while(&apply(&fixture, &[]), |registry| {
-            registry.wait_until(|requests| tokens(requests) == 1);
+        let applied = fixture.run_while(&apply_command(&fixture, &[]), |registry| {
+            registry.wait_until(|requests| count_token_requests(requests) == 1);
             registry.wait_for_connections(BLOBS, BLOBS);
-            assert!(registry.close_unused(goodbye.as_bytes()) >= BLOBS - 1);
+            assert!(registry.close_unused_connections(goodbye.as_bytes()) >= BLOBS - 1);
             registry.release();
         });
-        assert_eq!(applied.success().out(), fixture.push_text());
+        assert_eq!(applied.success().out(), fixture.expected_push_output());
         let requests = fixture.registry.requests();
         assert_eq!(requests.len(), 2 + (IMAGES * 2) + 1 + (IMAGES * 2 + 1) + IMAGES + 1, "each was sent once");
     }
@@ -149,8 +152,8 @@ fn preconnected_connections_that_the_registry_closes_are_replaced() {
 fn parallel_requests_are_limited_to_the_connections_that_the_registry_accepts() {
     const MAX_CONNECTIONS: usize = 4;
     let fixture = tls_fixture_with(12, |builder| builder.max_connections(MAX_CONNECTIONS));
-    let applied = apply(&fixture, &["--retries", "5"]).run().success();
-    assert_eq!(applied.out(), fixture.push_text());
+    let applied = apply_command(&fixture, &["--retries", "5"]).run().success();
+    assert_eq!(applied.out(), fixture.expected_push_output());
     let refused = fixture.registry.registry_connections() - MAX_CONNECTIONS;
     // Those that were opened ahead and together, and hardly any after that.
     assert!(refused <= 2 * 24, "{refused} connections were refused");
@@ -164,7 +167,11 @@ fn a_token_that_the_registry_refuses_costs_each_request_one_more() {
     let _ = fixture.create_command(&[]).run().success();
     let requests = fixture.registry.requests();
     let refused = requests.iter().filter(|request| request.status == 401).count();
-    assert!((2..=1 + IMAGES).contains(&tokens(&requests)), "one for each at most: {}", tokens(&requests));
+    assert!(
+        (2..=1 + IMAGES).contains(&count_token_requests(&requests)),
+        "one for each at most: {}",
+        count_token_requests(&requests)
+    );
     assert!((2..=1 + IMAGES).contains(&refused), "the first, and each that had the token: {refused}");
-    assert_eq!(requests.len() - tokens(&requests) - refused, 2 * IMAGES);
+    assert_eq!(requests.len() - count_token_requests(&requests) - refused, 2 * IMAGES);
 }

@@ -15,7 +15,7 @@ use super::retry_after;
 /// What is run: the program's name, and its words, in which `@` stands before what is in the registry.
 type CommandLine = (&'static str, &'static [&'static str]);
 
-const VERBS: [CommandLine; 10] = [
+const COMMANDS: [CommandLine; 10] = [
     ("docker-manifest", &["create", "@new:1", "@a:1"]),
     ("docker-manifest", &["add", "@draft:1", "@b:1"]),
     ("docker-manifest", &["inspect", "@list:1"]),
@@ -53,11 +53,11 @@ impl Fixture {
         fixture.sandbox.write("list.yaml", format!("image: {host}/new:1\nmanifests: [{{image: '{host}/a:1'}}]\n"));
         let create = ["create".to_owned(), format!("{host}/draft:1"), format!("{host}/a:1")];
         let _ = fixture.sandbox.command(OURS).args(create).run().success();
-        fixture.registry.clear_requests();
+        fixture.registry.clear_record();
         fixture
     }
 
-    fn words(&self, words: &[&str], flags: &[&str]) -> Vec<String> {
+    fn expand_args(&self, words: &[&str], flags: &[&str]) -> Vec<String> {
         let host = self.registry.host();
         let word = |word: &&str| match word.strip_prefix('@') {
             Some("") => host.clone(),
@@ -72,10 +72,10 @@ impl Fixture {
     }
 
     /// Runs it in this process, where nobody really waits: the exit code and what was said on stderr.
-    fn run(&self, line: CommandLine, flags: &[&str], variables: &[(&str, &str)]) -> (i32, Vec<String>) {
+    fn run_for_stderr(&self, line: CommandLine, flags: &[&str], variables: &[(&str, &str)]) -> (i32, Vec<String>) {
         let given = variables.iter().map(|(name, value)| (*name, (*value).to_owned()));
         let env = Env::from_pairs(in_process::variables(&self.sandbox).into_iter().chain(given));
-        let output = in_process::run(line.0, &self.words(line.1, flags), env, RecordingClock::new());
+        let output = in_process::run(line.0, &self.expand_args(line.1, flags), env, RecordingClock::new());
         (output.code, output.err().lines().map(str::to_owned).collect())
     }
 }
@@ -84,25 +84,25 @@ impl Fixture {
 fn all_command_lines(
     flag: [&'static str; 2],
     variable: (&'static str, &'static str),
-) -> Vec<(CommandLine, Vec<&'static str>, Vec<Setting>)> {
-    let verbs = VERBS.iter().map(|line| (*line, flag.to_vec(), vec![]));
-    verbs.chain(VERBS.iter().chain(&LINKS).map(|line| (*line, vec![], vec![variable]))).collect()
+) -> Vec<(CommandLine, Vec<&'static str>, Vec<Variable>)> {
+    let verbs = COMMANDS.iter().map(|line| (*line, flag.to_vec(), vec![]));
+    verbs.chain(COMMANDS.iter().chain(&LINKS).map(|line| (*line, vec![], vec![variable]))).collect()
 }
 
-type Setting = (&'static str, &'static str);
+type Variable = (&'static str, &'static str);
 
 #[test]
 fn every_command_obeys_retries() {
     for (line, flags, variables) in all_command_lines(["--retries", "2"], ("DOCKER_MANIFEST_RETRIES", "2")) {
         let fixture = Fixture::new();
         fixture.registry.add_fault(Rule::any(), Fault::status(503));
-        let (code, lines) = fixture.run(line, &flags, &variables);
+        let (code, lines) = fixture.run_for_stderr(line, &flags, &variables);
         assert_eq!(code, 1, "{line:?}: {lines:?}");
         assert!(lines[0].ends_with("503 Service Unavailable (tried 3 times)"), "{line:?}: {lines:?}");
         // A list from a file: the tag is looked at beside the image, and that is tried as often.
         let mut tries: BTreeMap<String, usize> = BTreeMap::new();
         for request in fixture.registry.requests() {
-            *tries.entry(request.path).or_default() += 1;
+            *tries.entry(request.target).or_default() += 1;
         }
         let most = if line.1.contains(&"list.yaml") { 2 } else { 1 };
         assert!(tries.values().all(|tried| *tried == 3) && tries.len() <= most, "{line:?}: {tries:?}");
@@ -112,10 +112,10 @@ fn every_command_obeys_retries() {
 
 #[test]
 fn every_command_reports_a_wait_once() {
-    for line in VERBS.iter().chain(&LINKS) {
+    for line in COMMANDS.iter().chain(&LINKS) {
         let fixture = Fixture::new();
-        fixture.registry.add_fault(Rule::any().times(1), retry_after(429, "30"));
-        let (code, lines) = fixture.run(*line, &[], &[]);
+        fixture.registry.add_fault(Rule::any().first_n(1), retry_after(429, "30"));
+        let (code, lines) = fixture.run_for_stderr(*line, &[], &[]);
         let waits: Vec<&String> = lines.iter().filter(|line| line.contains("waiting")).collect();
         let [wait] = waits[..] else { panic!("{line:?}: {lines:?}") };
         let host = fixture.registry.host();
@@ -136,7 +136,7 @@ fn every_command_obeys_the_timeout() {
                 fixture.registry.add_fault(Rule::any(), Fault::Hang);
                 let link = fixture.sandbox.path().join(line.0);
                 symlink(OURS, &link).expect("a link");
-                let run = fixture.sandbox.command(&link).args(fixture.words(line.1, &flags));
+                let run = fixture.sandbox.command(&link).args(fixture.expand_args(line.1, &flags));
                 let run = variables.iter().fold(run, |run, (name, value)| run.env(*name, *value));
                 let output = run.run();
                 let first = output.first_err_line();
@@ -156,11 +156,11 @@ fn invalid_variables_are_refused_before_any_request() {
         ("DOCKER_MANIFEST_TIMEOUT", "0", "not a time above zero like 30s, 5m or 1h30m"),
         ("DOCKER_MANIFEST_JOBS", "0", "not a whole number above zero"),
     ] {
-        let (code, lines) = fixture.run(VERBS[0], &[], &[(name, value)]);
+        let (code, lines) = fixture.run_for_stderr(COMMANDS[0], &[], &[(name, value)]);
         assert_eq!((code, lines), (1, vec![format!("{name}={value:?} is {reason}")]));
         // A flag is not asked what the environment thinks, and an empty one is none.
         let flags = ["--retries", "1", "--timeout", "1m", "--jobs", "1"];
-        assert_eq!(fixture.run(VERBS[2], &flags, &[(name, value)]).0, 0);
-        assert_eq!(fixture.run(VERBS[2], &[], &[(name, "")]).0, 0);
+        assert_eq!(fixture.run_for_stderr(COMMANDS[2], &flags, &[(name, value)]).0, 0);
+        assert_eq!(fixture.run_for_stderr(COMMANDS[2], &[], &[(name, "")]).0, 0);
     }
 }

@@ -7,7 +7,7 @@ use testkit::sandbox::Sandbox;
 
 use super::super::fake_clocks::RecordingClock;
 use super::super::{OURS, in_process};
-use super::lines;
+use super::request_lines;
 
 /// All waits, in milliseconds.
 const WAITS: [u128; 5] = [500, 1000, 2000, 4000, 7500];
@@ -19,8 +19,8 @@ struct Fixture {
     image: Image,
 }
 
-/// What a push did.
-struct PushResult {
+/// What a command did.
+struct RunResult {
     code: i32,
     stderr: String,
     slept: Vec<u128>,
@@ -38,25 +38,25 @@ impl Fixture {
         let host = self.registry.host();
         let create = ["create".to_owned(), format!("{host}/new:1"), format!("{host}/{image}")];
         let _ = self.sandbox.command(OURS).args(create).run().success();
-        self.registry.clear_requests();
+        self.registry.clear_record();
         self
     }
 
     /// Pushes the draft in this process, by a clock that does not wait.
-    fn push(&self, flags: &[&str]) -> PushResult {
+    fn push(&self, flags: &[&str]) -> RunResult {
         self.run(&[&["push"], flags, &[&format!("{}/new:1", self.registry.host())]].concat())
     }
 
-    fn run(&self, words: &[&str]) -> PushResult {
+    fn run(&self, words: &[&str]) -> RunResult {
         let clock = RecordingClock::new();
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
         let env = Env::from_pairs(in_process::variables(&self.sandbox));
         let output = in_process::run("docker-manifest", &words, env, clock.clone());
-        PushResult { code: output.code, stderr: output.err(), slept: clock.slept_ms() }
+        RunResult { code: output.code, stderr: output.err(), slept: clock.slept_ms() }
     }
 
     fn sent(&self, line: &str) -> usize {
-        lines(&self.registry).iter().filter(|sent| sent.starts_with(line)).count()
+        request_lines(&self.registry).iter().filter(|sent| sent.starts_with(line)).count()
     }
 }
 
@@ -73,7 +73,7 @@ fn push_puts_a_list_again_until_the_registry_knows_its_images() {
         (400, "MANIFEST_INVALID", "manifest invalid"),
     ] {
         let fixture = Fixture::new();
-        fixture.registry.add_fault(Rule::on("PUT", "/manifests/1").times(3), refused(status, code, message));
+        fixture.registry.add_fault(Rule::on("PUT", "/manifests/1").first_n(3), refused(status, code, message));
         let pushed = fixture.push(&["--quiet"]);
         assert_eq!((pushed.code, pushed.slept.as_slice()), (0, &WAITS[..3]), "{code}: {}", pushed.stderr);
         let host = fixture.registry.host();
@@ -116,7 +116,7 @@ fn lists_by_digest_and_nested_indexes_are_put_again() {
     };
     let unknown = || refused(400, "MANIFEST_BLOB_UNKNOWN", "blob unknown to registry");
     let list = digest(&[], &fixture);
-    fixture.registry.add_fault(Rule::on("PUT", &format!("/manifests/{list}")).times(2), unknown());
+    fixture.registry.add_fault(Rule::on("PUT", &format!("/manifests/{list}")).first_n(2), unknown());
     let pushed = fixture.push(&["--tag", "2"]);
     assert_eq!((pushed.code, pushed.slept.as_slice()), (0, &WAITS[..2]), "{}", pushed.stderr);
     let fixture = Fixture::new();
@@ -125,8 +125,8 @@ fn lists_by_digest_and_nested_indexes_are_put_again() {
     fixture.registry.put_index("src", "nested", &outer);
     let _ = fixture.sandbox.command(OURS).args(["rm".to_owned(), format!("{}/new:1", fixture.registry.host())]).run();
     let fixture = fixture.with_draft_of("src:nested");
-    fixture.registry.add_fault(Rule::on("PUT", &format!("/manifests/{}", inner.digest())).times(1), unknown());
-    fixture.registry.add_fault(Rule::on("PUT", "/manifests/1").times(1), unknown());
+    fixture.registry.add_fault(Rule::on("PUT", &format!("/manifests/{}", inner.digest())).first_n(1), unknown());
+    fixture.registry.add_fault(Rule::on("PUT", "/manifests/1").first_n(1), unknown());
     let pushed = fixture.push(&[]);
     assert_eq!((pushed.code, pushed.slept.as_slice()), (0, &[500, 500][..]), "{}", pushed.stderr);
     assert_eq!(fixture.registry.manifest("new", "1").map(|(_, bytes)| bytes), Some(outer.manifest));
@@ -137,7 +137,7 @@ fn push_puts_an_image_again_while_another_client_uploads_its_blobs() {
     let fixture = Fixture::new();
     let digest = fixture.image.digest();
     let unknown = || refused(400, "MANIFEST_BLOB_UNKNOWN", "blob unknown to registry");
-    fixture.registry.add_fault(Rule::on("PUT", &format!("/manifests/{digest}")).times(2), unknown());
+    fixture.registry.add_fault(Rule::on("PUT", &format!("/manifests/{digest}")).first_n(2), unknown());
     let pushed = fixture.push(&[]);
     assert_eq!((pushed.code, pushed.slept.as_slice()), (0, &WAITS[..2]), "{}", pushed.stderr);
     let host = fixture.registry.host();
@@ -156,7 +156,7 @@ fn copies_and_artifacts_are_put_again_while_another_client_uploads_their_blobs()
     let fixture = Fixture::new();
     let (host, digest) = (fixture.registry.host(), fixture.image.digest());
     let unknown = || refused(400, "MANIFEST_BLOB_UNKNOWN", "blob unknown to registry");
-    fixture.registry.add_fault(Rule::on("PUT", "/v2/copied/manifests/1").times(2), unknown());
+    fixture.registry.add_fault(Rule::on("PUT", "/v2/copied/manifests/1").first_n(2), unknown());
     let words = ["copy", &format!("{host}/src:1"), &format!("{host}/copied:1")];
     let copied = fixture.run(&words);
     assert_eq!((copied.code, copied.slept.as_slice()), (0, &WAITS[..2]), "{}", copied.stderr);
@@ -165,14 +165,14 @@ fn copies_and_artifacts_are_put_again_while_another_client_uploads_their_blobs()
     // An index that names the image, and an image of it.
     let index = Index::oci().image(&fixture.image).build();
     fixture.registry.put_index("src", "2", &index);
-    fixture.registry.add_fault(Rule::on("PUT", &format!("/v2/other/manifests/{digest}")).times(1), unknown());
+    fixture.registry.add_fault(Rule::on("PUT", &format!("/v2/other/manifests/{digest}")).first_n(1), unknown());
     fixture
         .registry
-        .add_fault(Rule::on("PUT", "/v2/other/manifests/2").times(1), refused(404, "MANIFEST_UNKNOWN", "unknown"));
+        .add_fault(Rule::on("PUT", "/v2/other/manifests/2").first_n(1), refused(404, "MANIFEST_UNKNOWN", "unknown"));
     let copied = fixture.run(&["copy", &format!("{host}/src:2"), &format!("{host}/other:2")]);
     assert_eq!((copied.code, copied.slept.as_slice()), (0, &[500, 500][..]), "{}", copied.stderr);
     // An artifact that another job packs at the same time.
-    fixture.registry.add_fault(Rule::on("PUT", "/v2/new/manifests/sha256:").times(1), unknown());
+    fixture.registry.add_fault(Rule::on("PUT", "/v2/new/manifests/sha256:").first_n(1), unknown());
     let file = fixture.sandbox.write("notes.txt", "notes").display().to_string();
     let words = ["add", &format!("{host}/new:1"), "--artifact", &file, "--artifact-type", "text/plain"];
     let added = fixture.run(&words);

@@ -6,7 +6,7 @@ use base64::prelude::BASE64_STANDARD;
 use testkit::loopback::{Bearer, Fault, RecordedRequest, RedirectTarget, Registry, Rule};
 use testkit::sandbox::Sandbox;
 
-use super::leak_matrix::{PASSWORD, assert_silent, forms};
+use super::leak_matrix::{PASSWORD, assert_no_secrets, forms};
 use super::{FixtureBuilder, amd64_image};
 use crate::cases::OURS;
 use crate::cases::client_fixture::repository;
@@ -16,7 +16,7 @@ use crate::cases::fake_clocks::{SharedClock, run_without_waiting};
 fn request_texts(requests: &[RecordedRequest]) -> String {
     let header_lines = |request: &RecordedRequest| {
         let headers: String = request.headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
-        format!("{} {}\n{headers}{}\n", request.method, request.path, String::from_utf8_lossy(&request.body))
+        format!("{} {}\n{headers}{}\n", request.method, request.target, String::from_utf8_lossy(&request.body))
     };
     requests.iter().map(header_lines).collect()
 }
@@ -73,18 +73,18 @@ fn no_credentials_are_sent_to_another_host_that_a_registry_names() {
                     let output = run(words);
                     let text = output.err() + &output.out();
                     assert!(text.contains(&format!("{}/v2/", registry.url())), "{words:?} prints no trace: {text}");
-                    assert_silent(&text, &forms(PASSWORD), &format!("{words:?}"));
+                    assert_no_secrets(&text, &forms(PASSWORD), &format!("{words:?}"));
                 }
                 let config = format!(
                     r#"{{"auths":{{"{}":{{"auth":"{}"}}}}}}"#,
                     registry.host(),
                     BASE64_STANDARD.encode(format!("me:{PASSWORD}"))
                 );
-                let _ = FixtureBuilder::new().config(&config).build().registry.tags(&repository(&registry, "app"));
+                let _ = FixtureBuilder::new().config(&config).build().client.tags(&repository(&registry, "app"));
                 let secrets: Vec<String> = forms(PASSWORD).into_iter().chain(registry.issued_tokens()).collect();
                 let requests = redirect_target.requests();
                 assert!(requests.iter().all(|request| request.header("Authorization").is_none()), "{method} {path}");
-                assert_silent(&request_texts(&requests), &secrets, &format!("{method} {path}"));
+                assert_no_secrets(&request_texts(&requests), &secrets, &format!("{method} {path}"));
             }
             redirected += redirect_target.requests().len();
         }

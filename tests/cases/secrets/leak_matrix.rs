@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD};
 use testkit::loopback::{Bearer, Fault, Registry, Rule};
-use testkit::sandbox::{Output, Sandbox, SandboxCommand, tree, write_script};
+use testkit::sandbox::{Output, Sandbox, SandboxCommand, tree_without_root_dot_names, write_script};
 
 use super::amd64_image;
 use crate::cases::OURS;
@@ -41,7 +41,7 @@ pub(super) fn forms(password: &str) -> Vec<String> {
 }
 
 #[track_caller]
-pub(super) fn assert_silent(text: &str, secrets: &[String], context: &str) {
+pub(super) fn assert_no_secrets(text: &str, secrets: &[String], context: &str) {
     for secret in secrets {
         assert!(!text.contains(secret.as_str()), "{context}: {secret} is told in:\n{text:.3000}");
     }
@@ -125,13 +125,13 @@ impl Fixture {
     }
 
     /// All that is on disk, but for where the user has put the login.
-    fn assert_files_silent(&self) {
+    fn assert_no_secrets_in_files(&self) {
         let secrets = self.secrets();
-        for (path, (_, bytes)) in tree(self.sandbox.path()) {
+        for (path, (_, bytes)) in tree_without_root_dot_names(self.sandbox.path()) {
             let is_login = path.ends_with("config.json") || path == "kept.json";
             // The two links lead to the program.
             if !is_login && path != "manifest-tool" && path != "mquery" {
-                assert_silent(&String::from_utf8_lossy(&bytes), &secrets, &path);
+                assert_no_secrets(&String::from_utf8_lossy(&bytes), &secrets, &path);
             }
         }
     }
@@ -176,10 +176,14 @@ fn no_command_prints_or_stores_a_secret() {
         for words in COMMANDS {
             let output = fixture.run(words);
             assert_eq!(output.code, 0, "{login_source:?} {words:?}: {}", output.err());
-            assert_silent(&(output.err() + &output.out()), &fixture.secrets(), &format!("{login_source:?} {words:?}"));
+            assert_no_secrets(
+                &(output.err() + &output.out()),
+                &fixture.secrets(),
+                &format!("{login_source:?} {words:?}"),
+            );
         }
         assert!(!fixture.registry.issued_tokens().is_empty(), "{login_source:?}: nobody logged in");
-        fixture.assert_files_silent();
+        fixture.assert_no_secrets_in_files();
     }
 }
 
@@ -219,11 +223,11 @@ fn no_command_prints_a_repeated_secret() {
                 fixture.registry.add_fault(rule, fault.clone());
                 let output = fixture.run(words);
                 failed += usize::from(output.code != 0);
-                assert_silent(&(output.err() + &output.out()), &fixture.secrets(), &format!("{words:?} {fault:?}"));
+                assert_no_secrets(&(output.err() + &output.out()), &fixture.secrets(), &format!("{words:?} {fault:?}"));
             }
         }
     }
-    fixture.assert_files_silent();
+    fixture.assert_no_secrets_in_files();
     assert!(failed > 300, "only {failed} commands heard of it");
 }
 
@@ -237,13 +241,13 @@ fn a_secret_that_a_proxy_repeats_is_redacted() {
         let url = format!("http://me:{percent}@{}", proxy.host());
         proxy.add_fault(Rule::any(), fault);
         let fixture = super::FixtureBuilder::new().plain_http().env("HTTP_PROXY", url).build();
-        let outcome = fixture.manifest_of("registry.invalid:5000/a:1");
+        let outcome = fixture.manifest_by_full_name("registry.invalid:5000/a:1");
         let error = outcome.map(|_| String::new()).unwrap_or_else(|error| format!("{error}\n{error:?}"));
         let text = format!("{error}\n{}\n{}", fixture.trace().join("\n"), fixture.notices().join("\n"));
         assert!(!proxy.requests().is_empty(), "nobody came: {text}");
         let login = format!("Basic {}", BASE64_STANDARD.encode(format!("me:{PASSWORD}")));
         assert_eq!(proxy.requests()[0].header("Proxy-Authorization"), Some(login.as_str()));
-        assert_silent(&text, &forms(PASSWORD), "a proxy");
+        assert_no_secrets(&text, &forms(PASSWORD), "a proxy");
     }
 }
 

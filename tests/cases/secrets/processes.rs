@@ -7,7 +7,7 @@ use testkit::loopback::{Bearer, Fault, Registry, Rule};
 use testkit::sandbox::{Sandbox, write_script};
 
 use super::amd64_image;
-use super::leak_matrix::{PASSWORD, assert_silent, forms};
+use super::leak_matrix::{PASSWORD, assert_no_secrets, forms};
 use crate::cases::OURS;
 
 /// A process's arguments and environment, as anybody's `ps` and its owner's `/proc` have them.
@@ -29,7 +29,9 @@ fn a_password_from_standard_input_is_in_no_process_list() {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("it starts");
     std::io::Write::write_all(&mut child.stdin.take().expect("piped"), PASSWORD.as_bytes()).expect("it reads");
     registry.wait_until(|requests| {
-        requests.iter().any(|request| request.path.contains("/manifests/") && request.header("Authorization").is_some())
+        requests
+            .iter()
+            .any(|request| request.target.contains("/manifests/") && request.header("Authorization").is_some())
     });
     let found = seen(&child.id().to_string());
     let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", child.id())).unwrap_or_default();
@@ -37,7 +39,7 @@ fn a_password_from_standard_input_is_in_no_process_list() {
     assert!(child.wait().expect("it ends").success());
     let secrets: Vec<String> = forms(PASSWORD).into_iter().chain(registry.issued_tokens()).collect();
     assert!(found.contains("--password-stdin") && found.contains("HOME="), "{found}");
-    assert_silent(&found, &secrets, "the process list");
+    assert_no_secrets(&found, &secrets, "the process list");
     assert_eq!(children.trim(), "", "nobody else was started");
 }
 
@@ -72,5 +74,5 @@ fn a_helper_sees_no_secret_of_another_registry() {
     assert!(found.contains("docker-credential-spy\nget\n") && found.contains(&format!("push\n{list}")), "{found}");
     assert!(found.contains("DOCKER_CONFIG=") && found.contains(&second), "{found}");
     let secrets = forms(PASSWORD).into_iter().chain(stored.issued_tokens()).chain(["hunter3".to_owned()]);
-    assert_silent(&found, &secrets.collect::<Vec<_>>(), "the helper's view");
+    assert_no_secrets(&found, &secrets.collect::<Vec<_>>(), "the helper's view");
 }

@@ -10,7 +10,8 @@ use super::amd64_image;
 use crate::cases::OURS;
 
 /// Parts of media types, of JSON, of addresses and of names, short and long.
-const WORDS: &[&str] = &["docker", "app", "image", "json", "v2", "m", "{", "manifest", "application", "schemaVersion"];
+const WORD_PASSWORDS: &[&str] =
+    &["docker", "app", "image", "json", "v2", "m", "{", "manifest", "application", "schemaVersion"];
 
 fn logged_in(registry: &Registry, password: &str) -> Sandbox {
     let sandbox = Sandbox::new();
@@ -21,7 +22,7 @@ fn logged_in(registry: &Registry, password: &str) -> Sandbox {
 
 #[test]
 fn a_password_that_is_part_of_a_word_changes_no_output() {
-    for password in WORDS {
+    for password in WORD_PASSWORDS {
         let registry = Registry::builder().basic("me", password).start();
         registry.put_image("team/app", "1", &amd64_image());
         let sandbox = logged_in(&registry, password);

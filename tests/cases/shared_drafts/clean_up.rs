@@ -9,7 +9,7 @@ fn purge_deletes_the_entries_that_were_published_and_nothing_else() {
     let fixture = Fixture::new();
     fixture.add(&[AMD, ARM, "linux/s390x"]);
     let _ = fixture.push(&["--purge", "--require", BOTH]).success();
-    assert_eq!(fixture.entries(), [tag("linux-s390x")]);
+    assert_eq!(fixture.entry_tags(), [tag("linux-s390x")]);
     assert_eq!(fixture.platforms("1"), [AMD, ARM]);
     for platform in [AMD, ARM] {
         assert!(fixture.registry.manifest("app", &image(platform, "").digest()).is_some());
@@ -38,21 +38,21 @@ fn purge_deletes_the_entries_that_were_published_and_nothing_else() {
 fn purge_leaves_an_entry_that_was_replaced() {
     let fixture = Fixture::new();
     fixture.add(&[AMD, ARM]);
-    let (list, newer) = (fixture.list(), fixture.another_image(ARM, "new"));
+    let (list, newer) = (fixture.list(), fixture.put_another_image(ARM, "new"));
     let repeated = fixture.sandbox.command(OURS).args(["add", "--shared", "--run", "r", &list, &newer]);
     let _ = std::thread::scope(|scope| {
         // The publisher has read the old entry, and waits for the answer about the list's tag.
         fixture.registry.add_fault(Rule::on("HEAD", "/manifests/1").nth(1), Fault::Hang);
         let push = scope.spawn(|| fixture.push(&["--purge", "--require", BOTH]));
         let is_head =
-            |one: &testkit::loopback::RecordedRequest| one.method == "HEAD" && one.path.ends_with("/manifests/1");
+            |one: &testkit::loopback::RecordedRequest| one.method == "HEAD" && one.target.ends_with("/manifests/1");
         fixture.registry.wait_until(|seen| seen.iter().any(is_head));
         let _ = repeated.run().success();
         fixture.registry.release();
         push.join().expect("the push was run")
     })
     .success();
-    assert_eq!(fixture.entries(), [tag("linux-arm64")], "the new entry is there");
+    assert_eq!(fixture.entry_tags(), [tag("linux-arm64")], "the new entry is there");
     assert_eq!(fixture.platforms("1"), [AMD, ARM]);
     let listed = fixture.run(&["ls", "--shared", &list]).success().out();
     assert!(listed.contains("not published"), "{listed}");
@@ -64,12 +64,12 @@ fn a_digest_that_cannot_be_deleted_is_deleted_by_its_tag_if_it_is_still_there() 
         let fixture = Fixture::new();
         fixture.add(&[AMD]);
         fixture.registry.add_fault(Rule::on("DELETE", "sha256:"), Fault::status(status));
-        fixture.registry.clear_requests();
+        fixture.registry.clear_record();
         let _ = fixture.push(&["--purge", "--require", AMD]).success();
-        let lines = fixture.lines();
+        let lines = fixture.take_request_lines();
         let deletion: Vec<&String> = lines.iter().skip_while(|line| !line.starts_with("DELETE")).collect();
         assert_eq!(deletion[1..], [&line("HEAD", "linux-amd64"), &line("DELETE", "linux-amd64")], "{status}");
-        assert!(fixture.entries().is_empty());
+        assert!(fixture.entry_tags().is_empty());
     }
 }
 
@@ -91,7 +91,7 @@ fn a_refused_deletion_keeps_the_entry_and_the_exit_code() {
             assert!(retention_notes[0].contains("retention rules"), "{}", retention_notes[0]);
             assert!(!output.out().contains("Removed"), "{}", output.out());
         }
-        assert_eq!(fixture.entries().len(), 2);
+        assert_eq!(fixture.entry_tags().len(), 2);
     }
 }
 
@@ -106,9 +106,9 @@ fn purge_deletes_nothing_on_artifactory() {
         let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
         let answer = Fault::Status(200, String::from_utf8(bytes).expect("text"), headers);
         fixture.registry.add_fault(Rule::on("GET", &tag("linux-amd64")), answer);
-        fixture.registry.clear_requests();
+        fixture.registry.clear_record();
         let pushed = fixture.push(&["--purge", "--require", AMD]).success();
-        assert!(!fixture.lines().iter().any(|line| line.starts_with("DELETE")));
+        assert!(!fixture.take_request_lines().iter().any(|line| line.starts_with("DELETE")));
         assert!(pushed.err().contains("Artifactory"), "{}", pushed.err());
     }
 }
@@ -120,22 +120,22 @@ fn prune_deletes_entries_that_are_published() {
     let _ = fixture.push(&["--require", BOTH]).success();
     fixture.add(&["linux/s390x"]);
     let other = fixture.sandbox.command(OURS).args(["add", "--shared", "--run", "old", &fixture.list()]);
-    let _ = other.arg(fixture.another_image(ARM, "old")).run().success();
+    let _ = other.arg(fixture.put_another_image(ARM, "old")).run().success();
     // What is no entry of ours is never deleted, whatever its tag.
     let other_index = testkit::image::Index::oci().image(&image(AMD, "")).build();
     fixture.registry.put_index("app", "draft.1.0.linux-amd64", &other_index);
     let repository = fixture.registry.name("app");
     let dry_run = fixture.run(&["prune", "--shared", "--dry-run", &repository]).success();
     assert_eq!(dry_run.out().lines().count(), 2, "{}", dry_run.out());
-    assert_eq!(fixture.entries().len(), 5);
+    assert_eq!(fixture.entry_tags().len(), 5);
     let pruned = fixture.run(&["prune", "--shared", &repository]).success();
     let removed = |key: &str| format!("Removed {repository}:{}\n", tag(key));
     assert_eq!(pruned.out(), removed("linux-amd64") + &removed("linux-arm64"));
     assert_eq!(fixture.platforms("1"), [AMD, ARM]);
     let _ = fixture.run(&["prune", "--shared", "--run", "old", &repository]).success();
-    assert_eq!(fixture.entries(), ["draft.1.0.linux-amd64".to_owned(), tag("linux-s390x")]);
+    assert_eq!(fixture.entry_tags(), ["draft.1.0.linux-amd64".to_owned(), tag("linux-s390x")]);
     let _ = fixture.run(&["prune", "--shared", "--all", &repository]).success();
-    assert_eq!(fixture.entries(), ["draft.1.0.linux-amd64"]);
+    assert_eq!(fixture.entry_tags(), ["draft.1.0.linux-amd64"]);
     assert!(fixture.registry.manifest("app", &image("linux/s390x", "").digest()).is_some());
 }
 
@@ -145,9 +145,9 @@ fn remove_deletes_a_shared_entry() {
     fixture.add(&[AMD, ARM]);
     let removed = fixture.run(&["remove", "--shared", &fixture.list(), "linux/aarch64"]).success();
     assert_eq!(removed.out(), format!("Removed {}:{}\n", fixture.registry.name("app"), tag("linux-arm64")));
-    assert_eq!(fixture.entries(), [tag("linux-amd64")]);
+    assert_eq!(fixture.entry_tags(), [tag("linux-amd64")]);
     let failed = fixture.run(&["remove", "--shared", &fixture.list(), AMD, ARM]);
-    assert_eq!((failed.code, fixture.entries().len()), (1, 1), "{}", failed.err());
+    assert_eq!((failed.code, fixture.entry_tags().len()), (1, 1), "{}", failed.err());
     assert!(failed.err().contains("has no entry for linux/arm64"), "{}", failed.err());
     assert!(fixture.registry.manifest("app", &image(ARM, "").digest()).is_some(), "the image stays");
 }
@@ -167,10 +167,10 @@ fn the_delete_scope_is_requested_only_for_a_deletion() {
             .requests()
             .iter()
             .filter(|request| request.is_token_request())
-            .map(|request| request.path.clone())
+            .map(|request| request.target.clone())
             .collect()
     };
     assert!(!scopes().iter().any(|scope| scope.contains("delete")), "{:?}", scopes());
     let _ = fixture.push(&["--purge", "--require", BOTH]).success();
-    assert!(fixture.entries().is_empty());
+    assert!(fixture.entry_tags().is_empty());
 }

@@ -8,7 +8,7 @@ use super::{AMD, ARM, BOTH, Fixture, OURS, image, tag};
 #[test]
 fn add_prints_the_entry_as_text_json_or_digest() {
     let fixture = Fixture::new();
-    let (list, name) = (fixture.list(), fixture.image(AMD));
+    let (list, name) = (fixture.list(), fixture.put_image(AMD));
     let json = fixture.run(&["add", "--shared", "--format", "json", &list, &name]).success();
     let printed: serde_json::Value = serde_json::from_str(&json.out()).expect("JSON");
     let digest = fixture.digest(&tag("linux-amd64")).expect("an entry");
@@ -26,7 +26,7 @@ fn add_stores_one_entry_for_each_platform_of_an_index() {
     fixture.registry.put_index("app", "built", &index);
     let added = fixture.run(&["add", "--shared", &fixture.list(), &fixture.registry.name("app:built")]).success();
     assert_eq!(added.out().lines().count(), 2, "{}", added.out());
-    assert_eq!(fixture.entries(), [tag("linux-amd64"), tag("linux-arm64")]);
+    assert_eq!(fixture.entry_tags(), [tag("linux-amd64"), tag("linux-arm64")]);
     let _ = fixture.push(&["--require", BOTH]).success();
     // Images by their keys, attestations behind all images.
     assert_eq!(fixture.platforms("1"), [AMD, ARM, "unknown/unknown", "unknown/unknown"]);
@@ -43,13 +43,13 @@ fn add_of_a_layout_completes_the_list() {
     fixture.registry.put_image("built", "1", &image(ARM, ""));
     let _ = fixture.run(&["copy", "--quiet", &fixture.registry.name("built:1"), "oci:./built:1"]).success();
     let (list, mirror) = (fixture.add(&[AMD]).list(), fixture.registry.name("mirror:1"));
-    fixture.registry.clear_requests();
+    fixture.registry.clear_record();
     let complete = ["add", "--shared", "--if-complete", "--require", BOTH, "-t", &mirror, &list, "oci:./built:1"];
     let _ = fixture.run(&complete).success();
     assert_eq!(fixture.platforms("1"), [AMD, ARM]);
     let requests = fixture.registry.requests();
     let count = |method: &str, start: &str| {
-        requests.iter().filter(|request| request.method == method && request.path.starts_with(start)).count()
+        requests.iter().filter(|request| request.method == method && request.target.starts_with(start)).count()
     };
     assert_eq!(count("PUT", "/v2/mirror/blobs/"), 0, "they are mounted from the list's repository");
     assert_eq!(count("PUT", "/v2/mirror/manifests/"), 4, "two images, the list, and its tag");
@@ -59,10 +59,10 @@ fn add_of_a_layout_completes_the_list() {
 #[test]
 fn add_flags_set_the_platform_of_an_entry() {
     let fixture = Fixture::new();
-    let (list, name) = (fixture.list(), fixture.image(AMD));
+    let (list, name) = (fixture.list(), fixture.put_image(AMD));
     let flags = ["add", "--shared", "--os", "linux", "--arch", "arm", "--variant", "v6", "--annotation", "a=b"];
     let _ = fixture.run(&[&flags[..], &[&list, &name]].concat()).success();
-    assert_eq!(fixture.entries(), [tag("linux-arm-v6")]);
+    assert_eq!(fixture.entry_tags(), [tag("linux-arm-v6")]);
     let _ = fixture.push(&["--require", "linux/arm/v6"]).success();
     let (_, bytes) = fixture.registry.manifest("app", "1").expect("the list");
     assert!(String::from_utf8_lossy(&bytes).contains(r#""a": "b""#));
@@ -79,13 +79,13 @@ fn add_names_an_entry_by_key() {
     assert!(failed.err().contains("--key"), "{}", failed.err());
     let _ = fixture.run(&["add", "--shared", "--key", "chart", &fixture.list(), &name]).success();
     fixture.add(&[AMD]);
-    assert_eq!(fixture.entries(), [tag("chart"), tag("linux-amd64")]);
+    assert_eq!(fixture.entry_tags(), [tag("chart"), tag("linux-amd64")]);
     let _ = fixture.push(&["--type", "oci"]).success();
     let (_, bytes) = fixture.registry.manifest("app", "1").expect("the list");
     assert!(String::from_utf8_lossy(&bytes).contains(&digest));
     // A named entry of a required platform is found by the one listing at the end.
     let fips = ["add", "--shared", "--key", "fips", "--if-complete", "--wait", "0", "--require", BOTH];
-    let output = fixture.run(&[&fips[..], &[&fixture.list(), &fixture.image(ARM)]].concat()).success();
+    let output = fixture.run(&[&fips[..], &[&fixture.list(), &fixture.put_image(ARM)]].concat()).success();
     assert!(!output.err().contains("not published"), "{}", output.err());
     assert_eq!(fixture.platforms("1"), [ARM, AMD], "by their keys: fips, linux-amd64");
     for wrong in ["linux-arm64", "a.b", ""] {
@@ -97,13 +97,13 @@ fn add_names_an_entry_by_key() {
 #[test]
 fn add_refuses_two_images_for_one_entry() {
     let fixture = Fixture::new();
-    let (list, image, other) = (fixture.list(), fixture.image(AMD), fixture.another_image(AMD, "other"));
+    let (list, image, other) = (fixture.list(), fixture.put_image(AMD), fixture.put_another_image(AMD, "other"));
     let failed = fixture.run(&["add", "--shared", &list, &image, &other]);
     assert_eq!(failed.code, 1);
     assert!(failed.err().contains("linux/amd64 would have two entries"), "{}", failed.err());
     let failed = fixture.run(&["add", "--shared", "--key", "x", &list, &image, &other]);
     assert!(failed.err().contains("--key names one image"), "{}", failed.err());
-    assert!(fixture.entries().is_empty());
+    assert!(fixture.entry_tags().is_empty());
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn ls_shows_entries_by_list_run_and_key() {
     let _ = fixture.push(&["--require", BOTH]).success();
     fixture.add(&["linux/s390x"]);
     let other = fixture.registry.name("app:2");
-    let _ = fixture.run(&["add", "--shared", &other, &fixture.image(AMD)]).success();
+    let _ = fixture.run(&["add", "--shared", &other, &fixture.put_image(AMD)]).success();
     let json = fixture.run(&["ls", "--shared", "--format", "json", &fixture.registry.name("app")]).success();
     let rows: Vec<serde_json::Value> = serde_json::from_str(&json.out()).expect("JSON");
     let row = |row: &serde_json::Value| format!("{} {} {} {}", row["list"], row["run"], row["key"], row["published"]);
@@ -152,7 +152,7 @@ fn ls_shows_entries_by_list_run_and_key() {
 #[test]
 fn the_run_is_read_from_the_ci_system() {
     let fixture = Fixture::new();
-    let (list, name) = (fixture.list(), fixture.image(AMD));
+    let (list, name) = (fixture.list(), fixture.put_image(AMD));
     let github = [("GITHUB_REPOSITORY_ID", "1"), ("GITHUB_RUN_ID", "2"), ("GITHUB_RUN_ATTEMPT", "1")];
     let run = |words: &[&str], variables: &[(&str, &str)]| {
         let run = fixture.sandbox.command(OURS).args(words.iter().copied());
@@ -177,19 +177,19 @@ fn the_run_is_read_from_the_ci_system() {
 fn add_refuses_an_image_that_is_not_required_and_stores_nothing() {
     let fixture = Fixture::new();
     let words = ["add", "--shared", "--require", BOTH, "--if-complete"];
-    let failed = fixture.run(&[&words[..], &[&fixture.list(), &fixture.image("linux/s390x")]].concat());
+    let failed = fixture.run(&[&words[..], &[&fixture.list(), &fixture.put_image("linux/s390x")]].concat());
     assert_eq!(failed.code, 1);
     assert!(failed.err().contains("linux/s390x is not among the platforms that --require names"), "{}", failed.err());
-    assert!(fixture.entries().is_empty());
+    assert!(fixture.entry_tags().is_empty());
 }
 
 #[test]
 fn shared_push_dry_run_sends_no_write() {
     let fixture = Fixture::new();
-    fixture.add(&[AMD, ARM]).lines();
+    fixture.add(&[AMD, ARM]).take_request_lines();
     let dry_run = fixture.push(&["--dry-run", "--require", BOTH]).success();
     assert!(dry_run.out().contains(&image(ARM, "").digest()[..19]), "{}", dry_run.out());
-    assert!(!fixture.lines().iter().any(|line| line.starts_with("PUT") || line.starts_with("DELETE")));
+    assert!(!fixture.take_request_lines().iter().any(|line| line.starts_with("PUT") || line.starts_with("DELETE")));
     assert!(fixture.platforms("1").is_empty());
 }
 
@@ -235,7 +235,7 @@ fn shared_push_takes_verify_and_refuses_by_digest() {
     let pushed = fixture.push(&["--require", BOTH, "--verify", "--format", "json"]).success();
     let json: serde_json::Value = serde_json::from_str(&pushed.out()).expect("JSON");
     assert_eq!((&json["verified"]["names"], &json["verified"]["manifests"]), (&1.into(), &2.into()), "{json}");
-    let refused = fixture.run(&["add", "--shared", "--verify", &fixture.list(), &fixture.image(AMD)]);
+    let refused = fixture.run(&["add", "--shared", "--verify", &fixture.list(), &fixture.put_image(AMD)]);
     assert_eq!(refused.code, 125, "{}", refused.err());
 }
 
@@ -243,7 +243,7 @@ fn shared_push_takes_verify_and_refuses_by_digest() {
 #[test]
 fn shared_push_reads_local_files_before_any_request() {
     let fixture = Fixture::new();
-    let (list, name) = (fixture.list(), fixture.image(AMD));
+    let (list, name) = (fixture.list(), fixture.put_image(AMD));
     let complete = ["--if-complete", "--require", AMD, list.as_str(), name.as_str()];
     for (flags, line) in [
         (&["--format", "github"][..], "GITHUB_OUTPUT is not set"),
@@ -261,7 +261,7 @@ fn shared_push_reads_local_files_before_any_request() {
         (table.code, table.first_err_line().as_str()),
         (125, "missing argument: --format markdown needs --if-complete")
     );
-    assert_eq!(fixture.entries(), Vec::<String>::new());
+    assert_eq!(fixture.entry_tags(), Vec::<String>::new());
 }
 
 /// `--only-from` reads what `add` prints, with and without `--format json`, and standard input.
@@ -269,7 +269,7 @@ fn shared_push_reads_local_files_before_any_request() {
 fn shared_push_accepts_the_entries_that_add_printed() {
     let fixture = Fixture::new();
     let add = |flags: &[&str], platform| {
-        let (list, name) = (fixture.list(), fixture.image(platform));
+        let (list, name) = (fixture.list(), fixture.put_image(platform));
         fixture.run(&[&["add", "--shared"], flags, &[list.as_str(), name.as_str()]].concat()).success().out()
     };
     let (text, json) = (add(&[], AMD) + &add(&[], ARM), add(&["--format", "json"], AMD));

@@ -6,7 +6,7 @@ use super::{AMD, ARM, BOTH, Fixture, image, line, tag, without_listing};
 #[test]
 fn add_sends_one_head_and_one_put() {
     let fixture = Fixture::new();
-    let (list, name) = (fixture.list(), fixture.image(AMD));
+    let (list, name) = (fixture.list(), fixture.put_image(AMD));
     let added = fixture.run(&["add", "--shared", &list, &name]).success();
     let digest = fixture.digest(&tag("linux-amd64")).expect("the entry");
     assert_eq!(added.out(), format!("{}:{}@{digest}\n", fixture.registry.name("app"), tag("linux-amd64")));
@@ -16,7 +16,7 @@ fn add_sends_one_head_and_one_put() {
         format!("GET /v2/app/blobs/{}", image.config_digest()),
         line("PUT", "linux-amd64"),
     ];
-    assert_eq!(fixture.lines(), expected);
+    assert_eq!(fixture.take_request_lines(), expected);
     // The same again is the same entry.
     let repeated = fixture.run(&["add", "--shared", &list, &name]).success();
     assert_eq!(repeated, added);
@@ -27,7 +27,7 @@ fn add_sends_one_head_and_one_put() {
 fn shared_push_verifies_children_before_it_moves_the_tag() {
     let fixture = Fixture::new();
     without_listing(&fixture.registry);
-    fixture.add(&[ARM, AMD]).lines();
+    fixture.add(&[ARM, AMD]).take_request_lines();
     let pushed = fixture.push(&["--require", BOTH, "--jobs", "1"]).success();
     let digest = fixture.digest("1").expect("the list");
     assert_eq!(pushed.out(), format!("{digest}\n"));
@@ -38,13 +38,13 @@ fn shared_push_verifies_children_before_it_moves_the_tag() {
         children.to_vec(),
         vec!["PUT 1".to_owned()],
     ];
-    assert_eq!(fixture.lines(), expected.concat());
+    assert_eq!(fixture.take_request_lines(), expected.concat());
     // Once more: the entries, the tag and the children.
     let repeated = fixture.push(&["--require", BOTH, "--jobs", "1"]).success();
     assert_eq!(repeated, pushed);
     let expected =
         [vec![line("GET", "linux-amd64"), line("GET", "linux-arm64"), "HEAD 1".to_owned()], children.to_vec()];
-    assert_eq!(fixture.lines(), expected.concat());
+    assert_eq!(fixture.take_request_lines(), expected.concat());
 }
 
 #[test]
@@ -55,13 +55,13 @@ fn shared_push_of_n_entries_sends_2n_plus_3_requests() {
         without_listing(&fixture.registry);
         let platforms = &PLATFORMS[..number];
         fixture.add(platforms);
-        let puts = fixture.lines().iter().filter(|line| line.starts_with("PUT")).count();
+        let puts = fixture.take_request_lines().iter().filter(|line| line.starts_with("PUT")).count();
         assert_eq!(puts, number, "one PUT for each entry");
         let _ = fixture.push(&["--require", &platforms.join(",")]).success();
-        assert_eq!(fixture.lines().len(), 2 * number + 3);
+        assert_eq!(fixture.take_request_lines().len(), 2 * number + 3);
         let _ = fixture.push(&["--require", &platforms.join(","), "-t", "latest,2"]).success();
         // Two more tags; the list is there already, and so is its own tag.
-        assert_eq!(fixture.lines().len(), 2 * number + 3 + 2);
+        assert_eq!(fixture.take_request_lines().len(), 2 * number + 3 + 2);
     }
 }
 
@@ -92,7 +92,7 @@ fn push_with_require_lists_no_tags() {
         fixture.registry.put_manifest("app", &format!("v{number}"), testkit::image::OCI_INDEX, b"{}");
     }
     assert_eq!(fixture.registry.tags("app").len(), 50_000);
-    let (list, amd64, arm64) = (fixture.list(), fixture.image(AMD), fixture.image(ARM));
+    let (list, amd64, arm64) = (fixture.list(), fixture.put_image(AMD), fixture.put_image(ARM));
     let last = ["add", "--shared", "--require", BOTH, "--if-complete", "--purge", &list, &arm64];
     let all: [&[&str]; 7] = [
         &["add", "--shared", &list, &amd64],
@@ -106,11 +106,11 @@ fn push_with_require_lists_no_tags() {
     let mut requests = 0;
     for words in all {
         let _ = fixture.run(words).success();
-        let lines = fixture.lines();
+        let lines = fixture.take_request_lines();
         assert!(!lines.iter().any(|line| line.contains("/tags/list")), "{words:?}: {lines:?}");
         requests += lines.len();
     }
-    assert_eq!((fixture.platforms("latest"), fixture.entries()), (vec![AMD.to_owned(), ARM.to_owned()], vec![]));
+    assert_eq!((fixture.platforms("latest"), fixture.entry_tags()), (vec![AMD.to_owned(), ARM.to_owned()], vec![]));
     assert!(requests < 60, "{requests} requests");
 }
 
@@ -122,10 +122,10 @@ fn push_lists_tags_once_for_a_windows_image_without_a_build() {
     let digest = fixture.registry.put_image("app", &windows.digest(), &windows);
     let name = fixture.registry.name(&format!("app@{digest}"));
     let _ = fixture.run(&["add", "--shared", &fixture.list(), &name]).success();
-    assert_eq!(fixture.entries(), [tag("windows-amd64-10_0_20348")]);
-    fixture.add(&[AMD]).lines();
+    assert_eq!(fixture.entry_tags(), [tag("windows-amd64-10_0_20348")]);
+    fixture.add(&[AMD]).take_request_lines();
     let _ = fixture.push(&["--require", "windows/amd64,linux/amd64"]).success();
-    let lines = fixture.lines();
+    let lines = fixture.take_request_lines();
     assert_eq!(lines.iter().filter(|line| line.contains("/tags/list")).count(), 1, "{lines:?}");
     assert_eq!(fixture.platforms("1"), [AMD, "windows/amd64"]);
     without_listing(&fixture.registry);
@@ -138,7 +138,7 @@ fn push_without_require_lists_tags_once() {
     let fixture = Fixture::with_registry(testkit::loopback::Registry::builder().page_limit(2).start());
     fixture.add(&[AMD, ARM, "linux/s390x"]);
     let other = fixture.sandbox.command(super::OURS).args(["add", "--shared", "--run", "other", &fixture.list()]);
-    let _ = other.arg(fixture.image("linux/riscv64")).run().success();
+    let _ = other.arg(fixture.put_image("linux/riscv64")).run().success();
     let pushed = fixture.push(&[]).success();
     assert!(pushed.err().contains("without --require"), "{}", pushed.err());
     assert_eq!(fixture.platforms("1"), [AMD, ARM, "linux/s390x"]);

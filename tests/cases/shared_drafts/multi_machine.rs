@@ -7,7 +7,7 @@ use base64::prelude::BASE64_STANDARD;
 use testkit::sandbox::Sandbox;
 use testkit::token_server::TokenConfig;
 
-use super::super::real_fixture::{ClientAuth, Fixture, OURS};
+use super::super::real_fixture::{Fixture, OURS, RequiredAuth};
 
 fn machine(fixture: &Fixture) -> Sandbox {
     let sandbox = Sandbox::new();
@@ -20,7 +20,7 @@ fn machine(fixture: &Fixture) -> Sandbox {
 /// they built; a leg that runs again replaces its entry.
 #[test]
 fn two_machines_and_a_publisher_build_one_list() {
-    let Some(fixture) = Fixture::plain(ClientAuth::Token(TokenConfig::default())) else { return };
+    let Some(fixture) = Fixture::plain(RequiredAuth::Token(TokenConfig::default())) else { return };
     let (first_machine, second_machine, third_machine) = (machine(&fixture), machine(&fixture), machine(&fixture));
     let list = fixture.name("team/app:1");
     let run = ["--run", "pipeline:7"];
@@ -54,7 +54,7 @@ fn two_machines_and_a_publisher_build_one_list() {
 /// A leg that runs again replaces its entry, and the next push publishes that.
 #[test]
 fn a_leg_that_runs_again_replaces_its_entry() {
-    let Some(fixture) = Fixture::plain(ClientAuth::Token(TokenConfig::default())) else { return };
+    let Some(fixture) = Fixture::plain(RequiredAuth::Token(TokenConfig::default())) else { return };
     let machine = machine(&fixture);
     let list = fixture.name("team/app:1");
     let ours = |words: &[&str]| machine.command(OURS).args(words.iter().copied()).arg("--run=7").run();

@@ -25,7 +25,7 @@ fn entries_are_docker_lists_where_the_registry_refuses_oci() {
     assert_eq!(fixture.platforms("1"), [AMD, ARM]);
     assert_eq!(fixture.registry.manifest("app", "1").map(|(media_type, _)| media_type).as_deref(), Some(DOCKER_LIST));
     // Such an entry can be a published list as well, so it stays.
-    assert_eq!(fixture.entries().len(), 2);
+    assert_eq!(fixture.entry_tags().len(), 2);
     assert!(pushed.err().contains("Docker manifest list"), "{}", pushed.err());
     // A leg that is run again replaces it.
     let image = Image::docker().platform("linux", "arm64").layer("new").build();
@@ -41,7 +41,7 @@ fn entries_are_docker_lists_where_the_registry_refuses_oci() {
 #[test]
 fn add_compares_an_immutable_entry_tag() {
     let fixture = Fixture::new();
-    let (list, name) = (fixture.list(), fixture.image(AMD));
+    let (list, name) = (fixture.list(), fixture.put_image(AMD));
     fixture.add(&[AMD]);
     fixture.registry.add_fault(Rule::on("PUT", "/manifests/draft."), Fault::status(400));
     let run = |attempt: &str, image: &str, format: &[&str]| {
@@ -52,7 +52,7 @@ fn add_compares_an_immutable_entry_tag() {
     let repeated = run("2", &name, &[]).success();
     let stored = fixture.digest(&tag("linux-amd64")).expect("an entry");
     assert!(repeated.out().ends_with(&format!("@{stored}\n")), "the digest of what is there: {}", repeated.out());
-    let failed = run("2", &fixture.another_image(AMD, "new"), &["--format", "json"]);
+    let failed = run("2", &fixture.put_another_image(AMD, "new"), &["--format", "json"]);
     assert_eq!(failed.code, 1);
     let json: serde_json::Value = serde_json::from_str(failed.err().lines().last().unwrap_or_default()).expect("JSON");
     assert_eq!(json["error"]["kind"], "conflict", "{json}");
@@ -87,7 +87,7 @@ fn push_moves_no_tag_to_a_list_with_an_absent_child() {
     fixture.add(&[AMD, ARM]);
     let missing = image(ARM, "").digest();
     fixture.registry.add_fault(Rule::on("HEAD", &missing), Fault::status(404));
-    fixture.registry.clear_requests();
+    fixture.registry.clear_record();
     let clock = RecordingClock::with(0.5, |_| {});
     let words = ["push", "--shared", "--require", BOTH, "--format", "json", &fixture.list()];
     let failed = fixture.run_with_clock(clock.clone(), &words);
@@ -97,7 +97,7 @@ fn push_moves_no_tag_to_a_list_with_an_absent_child() {
     assert_eq!(json["error"]["kind"], "missing", "{json}");
     assert!(json["error"]["message"].to_string().contains(&missing), "{json}");
     assert!(fixture.platforms("1").is_empty(), "no tag has moved");
-    let lines = fixture.lines();
+    let lines = fixture.take_request_lines();
     let reads = lines.iter().filter(|request| **request == line("GET", "linux-arm64")).count();
     assert_eq!(reads, 2, "the entries are read once more, and no more: {lines:?}");
 }
@@ -108,7 +108,7 @@ fn push_takes_an_entry_that_changes_during_the_push() {
     let fixture = Fixture::new();
     fixture.add(&[AMD, ARM]);
     let (old, list) = (image(ARM, "").digest(), fixture.list());
-    let new = fixture.another_image(ARM, "new");
+    let new = fixture.put_another_image(ARM, "new");
     let host = fixture.registry.host();
     // The old image is deleted with the list's PUT refused, as where children are checked.
     let refused = format!(
@@ -123,7 +123,7 @@ fn push_takes_an_entry_that_changes_during_the_push() {
         let push = scope.spawn(|| fixture.push(&["--require", BOTH, "--jobs", "1"]));
         fixture
             .registry
-            .wait_until(|seen| seen.iter().any(|head| head.method == "HEAD" && head.path.ends_with("/manifests/1")));
+            .wait_until(|seen| seen.iter().any(|head| head.method == "HEAD" && head.target.ends_with("/manifests/1")));
         let _ = repeated.run().success();
         fixture.registry.release();
         push.join().expect("the push was run")
@@ -140,7 +140,7 @@ fn push_waits_for_a_child_that_the_registry_does_not_know_yet() {
     let fixture = Fixture::new();
     fixture.add(&[AMD, ARM]);
     let refused = r#"{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN","message":"blob unknown to registry"}]}"#.to_owned();
-    fixture.registry.add_fault(Rule::on("PUT", "sha256:").times(2), Fault::Status(400, refused, vec![]));
+    fixture.registry.add_fault(Rule::on("PUT", "sha256:").first_n(2), Fault::Status(400, refused, vec![]));
     let clock = RecordingClock::with(0.5, |_| {});
     let _ = fixture.run_with_clock(clock, &["push", "--shared", "--require", BOTH, &fixture.list()]).success();
     assert_eq!(fixture.platforms("1"), [AMD, ARM]);
@@ -151,7 +151,7 @@ fn push_waits_for_a_child_that_the_registry_does_not_know_yet() {
 fn push_checks_again_for_a_child_that_is_visible_late() {
     let fixture = Fixture::new();
     fixture.add(&[AMD, ARM]);
-    fixture.registry.add_fault(Rule::on("HEAD", &image(ARM, "").digest()).times(3), Fault::status(404));
+    fixture.registry.add_fault(Rule::on("HEAD", &image(ARM, "").digest()).first_n(3), Fault::status(404));
     let clock = RecordingClock::with(0.5, |_| {});
     let _ = fixture.run_with_clock(clock.clone(), &["push", "--shared", "--require", BOTH, &fixture.list()]).success();
     assert_eq!(clock.slept().iter().map(|wait| wait.as_millis()).collect::<Vec<_>>(), [500, 1000, 2000]);
@@ -163,7 +163,7 @@ fn push_checks_again_for_a_child_that_is_visible_late() {
 fn add_puts_an_entry_again_until_the_registry_knows_its_image() {
     let fixture = Fixture::with_registry(Registry::builder().refuses_first_lists(3).start());
     let clock = RecordingClock::with(0.5, |_| {});
-    let (list, name) = (fixture.list(), fixture.image(AMD));
+    let (list, name) = (fixture.list(), fixture.put_image(AMD));
     let added = fixture.run_with_clock(clock.clone(), &["add", "--shared", &list, &name]).success();
     assert!(added.err().contains("does not know yet what it has just accepted"), "{}", added.err());
     let (media_type, _) = fixture.registry.manifest("app", &tag("linux-amd64")).expect("an entry");
@@ -172,7 +172,7 @@ fn add_puts_an_entry_again_until_the_registry_knows_its_image() {
     let refused = r#"{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN","message":"blob unknown to registry"}]}"#.to_owned();
     fixture.registry.add_fault(Rule::on("PUT", "draft."), Fault::Status(400, refused, vec![]));
     fixture.registry.add_fault(Rule::on("HEAD", "sha256:"), Fault::status(404));
-    let failed = fixture.run_with_clock(clock.clone(), &["add", "--shared", &list, &fixture.image(ARM)]);
+    let failed = fixture.run_with_clock(clock.clone(), &["add", "--shared", &list, &fixture.put_image(ARM)]);
     assert_eq!((failed.code, clock.slept().len()), (1, 3), "{}", failed.err());
     assert!(failed.err().contains("failed to put entry"), "{}", failed.err());
 }

@@ -6,7 +6,7 @@ use testkit::image::{Index, OCI_INDEX};
 use super::{AMD, ARM, BOTH, Fixture, RecordingClock, image, tag};
 
 /// The entry for linux/arm64 of the list, changed.
-fn change_entry(fixture: &Fixture, change: impl FnOnce(&mut Value)) {
+fn add_and_change_entry(fixture: &Fixture, change: impl FnOnce(&mut Value)) {
     fixture.add(&[AMD, ARM]);
     let (_, bytes) = fixture.registry.manifest("app", &tag("linux-arm64")).expect("an entry");
     let mut entry: Value = serde_json::from_slice(&bytes).expect("JSON");
@@ -38,7 +38,7 @@ fn foreign_tags_are_ignored_with_a_warning() {
     ];
     for (change, reason) in changes {
         let fixture = Fixture::new();
-        change_entry(&fixture, change);
+        add_and_change_entry(&fixture, change);
         let failed = fixture.push(&["--require", BOTH]);
         assert_eq!(failed.code, 3, "{reason}: {}", failed.err());
         let warning = format!("warning: {}:{} is not used: ", fixture.registry.name("app"), tag("linux-arm64"));
@@ -55,7 +55,7 @@ fn push_refuses_an_index_as_an_entry_and_moves_no_tag() {
     let fixture = Fixture::new();
     let nested = Index::oci().image(&image("linux/s390x", "")).build();
     let digest = fixture.registry.put_index("app", &nested.digest(), &nested);
-    change_entry(&fixture, |entry| {
+    add_and_change_entry(&fixture, |entry| {
         entry["manifests"][0]["digest"] = json!(digest);
         entry["manifests"][0]["size"] = json!(nested.manifest.len());
     });
@@ -71,7 +71,7 @@ fn push_reports_children_of_other_repositories_as_missing() {
     let fixture = Fixture::new();
     let foreign = image("linux/arm64", "foreign");
     let digest = fixture.registry.put_image("other", &foreign.digest(), &foreign);
-    change_entry(&fixture, |entry| {
+    add_and_change_entry(&fixture, |entry| {
         entry["manifests"][0]["digest"] = json!(digest);
         entry["manifests"][0]["size"] = json!(foreign.manifest.len());
     });
@@ -87,11 +87,11 @@ fn only_from_refuses_entries_that_are_not_in_the_file() {
     let fixture = Fixture::new();
     let mut lines = String::new();
     for platform in [AMD, ARM] {
-        lines += &fixture.run(&["add", "--shared", &fixture.list(), &fixture.image(platform)]).success().out();
+        lines += &fixture.run(&["add", "--shared", &fixture.list(), &fixture.put_image(platform)]).success().out();
     }
     let file = fixture.sandbox.write("entries.txt", &lines).display().to_string();
     let _ = fixture.push(&["--require", BOTH, "--only-from", &file]).success();
-    let foreign_image = fixture.another_image(ARM, "evil");
+    let foreign_image = fixture.put_another_image(ARM, "evil");
     let _ = fixture.run(&["add", "--shared", &fixture.list(), &foreign_image]).success();
     let before = fixture.digest("1");
     for flags in [&["--require", BOTH][..], &[]] {
@@ -113,7 +113,7 @@ fn only_from_reads_a_regular_file_alone() {
     use rustix::fs::{CWD, FileType, Mode, mknodat};
 
     let fixture = Fixture::new();
-    let added = fixture.run(&["add", "--shared", &fixture.list(), &fixture.image(AMD)]).success().out();
+    let added = fixture.run(&["add", "--shared", &fixture.list(), &fixture.put_image(AMD)]).success().out();
     let file = fixture.sandbox.write("entries.txt", &added);
     let root = fixture.sandbox.path();
     std::os::unix::fs::symlink(&file, root.join("link")).expect("a link");
@@ -148,7 +148,7 @@ fn published_lists_have_no_annotations_of_entries() {
     let (_, list) = fixture.registry.manifest("app", "1").expect("the list");
     assert!(!String::from_utf8_lossy(&list).contains("org.docker-manifest"));
     let note = "org.docker-manifest.draft=1";
-    let failed = fixture.run(&["add", "--shared", "--annotation", note, &fixture.list(), &fixture.image(AMD)]);
+    let failed = fixture.run(&["add", "--shared", "--annotation", note, &fixture.list(), &fixture.put_image(AMD)]);
     assert_eq!(failed.code, 1);
     assert!(failed.err().contains("reserved"), "{}", failed.err());
 }
@@ -157,7 +157,7 @@ fn published_lists_have_no_annotations_of_entries() {
 #[test]
 fn texts_of_foreign_entries_are_sanitized() {
     let fixture = Fixture::new();
-    change_entry(&fixture, |entry| {
+    add_and_change_entry(&fixture, |entry| {
         entry["annotations"]["org.docker-manifest.draft.key"] = json!("linux/arm64\u{1b}[31m");
         entry["annotations"]["org.docker-manifest.draft"] = json!("\u{1b}[2J");
     });

@@ -9,7 +9,7 @@ use super::{AMD, ARM, BOTH, Fixture, OURS, RecordingClock, line, tag, without_li
 
 /// An add by another machine, at some moment of a wait.
 fn add_later(fixture: &Fixture, platform: &str) -> impl Fn() + Send + Sync + use<> {
-    let run = fixture.sandbox.command(OURS).args(["add", "--shared", &fixture.list(), &fixture.image(platform)]);
+    let run = fixture.sandbox.command(OURS).args(["add", "--shared", &fixture.list(), &fixture.put_image(platform)]);
     let run = run.env("DOCKER_MANIFEST_RUN", "r");
     move || drop(run.run().success())
 }
@@ -17,7 +17,7 @@ fn add_later(fixture: &Fixture, platform: &str) -> impl Fn() + Send + Sync + use
 #[test]
 fn a_publisher_polls_missing_names_alone_and_publishes_what_appears() {
     let fixture = Fixture::new();
-    fixture.add(&[AMD]).lines();
+    fixture.add(&[AMD]).take_request_lines();
     let add = add_later(&fixture, ARM);
     let clock = RecordingClock::with(0.5, move |round| {
         if round == 3 {
@@ -27,7 +27,7 @@ fn a_publisher_polls_missing_names_alone_and_publishes_what_appears() {
     let words = ["push", "--shared", "--wait", "30m", "--require", BOTH, "--jobs", "1", &fixture.list()];
     let pushed = fixture.run_with_clock(clock.clone(), &words).success();
     assert_eq!(fixture.platforms("1"), [AMD, ARM]);
-    let polls = fixture.lines();
+    let polls = fixture.take_request_lines();
     assert_eq!(polls.iter().filter(|request| **request == line("GET", "linux-amd64")).count(), 1, "{polls:?}");
     assert_eq!(polls.iter().filter(|request| **request == line("HEAD", "linux-arm64")).count(), 4, "{polls:?}");
     assert!(!polls.iter().any(|request| request.contains("tags/list")));
@@ -42,15 +42,15 @@ fn a_publisher_polls_missing_names_alone_and_publishes_what_appears() {
 fn waiting_half_an_hour_takes_about_95_rounds_and_exits_with_3() {
     let fixture = Fixture::new();
     let other = fixture.sandbox.command(OURS).args(["add", "--shared", "--run", "github:1", &fixture.list()]);
-    let _ = other.arg(fixture.image(ARM)).run().success();
-    fixture.add(&[AMD]).lines();
+    let _ = other.arg(fixture.put_image(ARM)).run().success();
+    fixture.add(&[AMD]).take_request_lines();
     let clock = RecordingClock::with(0.5, |_| {});
     let failed = fixture
         .run_with_clock(clock.clone(), &["push", "--shared", "--wait", "30m", "--require", BOTH, &fixture.list()]);
     let rounds = clock.slept().len();
     assert!((90..=100).contains(&rounds), "{rounds}");
     assert_eq!(clock.slept().iter().sum::<Duration>(), Duration::from_secs(30 * 60));
-    let lines = fixture.lines();
+    let lines = fixture.take_request_lines();
     assert_eq!(lines.iter().filter(|line| line.contains("tags/list")).count(), 1, "one at the end");
     assert_eq!(failed.code, 3);
     let stderr = failed.err();
@@ -67,7 +67,7 @@ fn the_last_leg_publishes_and_the_others_report_missing_entries() {
     without_listing(&fixture.registry);
     let list = fixture.list();
     let leg = |platform: &str, format: &[&str]| {
-        let image = fixture.image(platform);
+        let image = fixture.put_image(platform);
         let flags = ["add", "--shared", "--require", BOTH, "--if-complete", "--wait", "0", "-t", "latest"];
         fixture.run(&[&flags, format, &[list.as_str(), image.as_str()]].concat()).success()
     };
@@ -76,7 +76,7 @@ fn the_last_leg_publishes_and_the_others_report_missing_entries() {
     assert_eq!(printed, serde_json::json!({"published": false, "missing": [AMD]}));
     assert!(first.err().contains("is not published: waiting for linux/amd64 (1 of 2 there)"), "{}", first.err());
     assert!(fixture.platforms("1").is_empty());
-    fixture.lines();
+    fixture.take_request_lines();
     let last = leg(AMD, &["--format", "json"]);
     let json: serde_json::Value = serde_json::from_str(&last.out()).expect("JSON");
     assert_eq!(json["published"], true);
@@ -92,10 +92,10 @@ fn push_if_complete_reads_the_entry_of_this_machine_first() {
     let fixture = Fixture::new();
     fixture.add(&[AMD, ARM]);
     let own_entry = fixture.digest(&tag("linux-arm64")).expect("an entry");
-    fixture.lines();
+    fixture.take_request_lines();
     let flags = ["--require", BOTH, "--if-complete", "--entry", &own_entry, "--jobs", "1"];
     let _ = fixture.push(&flags).success();
-    assert_eq!(fixture.lines().first(), Some(&format!("GET {own_entry}")));
+    assert_eq!(fixture.take_request_lines().first(), Some(&format!("GET {own_entry}")));
     // What is no entry of this list is an error, not something to wait for.
     let list_digest = fixture.digest("1").expect("the list");
     let failed = fixture.push(&["--require", BOTH, "--if-complete", "--entry", &list_digest]);
@@ -112,13 +112,13 @@ fn add_if_complete_waits_for_late_reads() {
         let fixture = Fixture::new();
         fixture.add(&[AMD]);
         // Neither the digest nor the tag of the new entry can be read at first.
-        let image = fixture.image(ARM);
+        let image = fixture.put_image(ARM);
         let list = fixture.list();
         let not_found = Fault::status(404);
         fixture.registry.add_fault(Rule::on("GET", "/tags/list"), not_found.clone());
         if reads > 0 {
-            fixture.registry.add_fault(Rule::on("GET", &tag("linux-amd64")).times(1), not_found.clone());
-            fixture.registry.add_fault(Rule::on("HEAD", &tag("linux-amd64")).times(reads - 1), not_found.clone());
+            fixture.registry.add_fault(Rule::on("GET", &tag("linux-amd64")).first_n(1), not_found.clone());
+            fixture.registry.add_fault(Rule::on("HEAD", &tag("linux-amd64")).first_n(reads - 1), not_found.clone());
         }
         let clock = RecordingClock::with(0.5, |_| {});
         let words = ["add", "--shared", "--require", BOTH, "--if-complete", "--wait", grace, &list, &image];
@@ -138,8 +138,8 @@ fn add_if_complete_does_not_publish_its_older_entry() {
         String::from_utf8(old.1.clone()).expect("text"),
         vec![("Content-Type".to_owned(), old.0), ("Docker-Content-Digest".to_owned(), testkit::image::sha256(&old.1))],
     );
-    fixture.registry.add_fault(Rule::on("GET", &tag("linux-arm64")).times(1), old_entry);
-    let (list, image) = (fixture.list(), fixture.another_image(ARM, "new"));
+    fixture.registry.add_fault(Rule::on("GET", &tag("linux-arm64")).first_n(1), old_entry);
+    let (list, image) = (fixture.list(), fixture.put_another_image(ARM, "new"));
     let words = ["add", "--shared", "--require", BOTH, "--if-complete", &list, &image];
     let _ = fixture.run_with_clock(RecordingClock::with(0.5, |_| {}), &words).success();
     let (_, published) = fixture.registry.manifest("app", "1").expect("the list");
@@ -150,7 +150,7 @@ fn add_if_complete_does_not_publish_its_older_entry() {
 #[test]
 fn push_fresh_ignores_entries_of_an_earlier_attempt() {
     let fixture = Fixture::new();
-    let (list, amd64, arm64) = (fixture.list(), fixture.image(AMD), fixture.image(ARM));
+    let (list, amd64, arm64) = (fixture.list(), fixture.put_image(AMD), fixture.put_image(ARM));
     let run = |attempt: &str, words: &[&str]| {
         let run = fixture.sandbox.command(OURS).args(words.iter().copied()).env("DOCKER_MANIFEST_RUN", "r");
         run.env("GITHUB_RUN_ATTEMPT", attempt).run()
@@ -187,7 +187,7 @@ fn push_wait_continues_after_rate_limits() {
     let fixture = Fixture::with_registry(Registry::start());
     let slow = Fault::Status(429, String::new(), vec![("Retry-After".to_owned(), "7".to_owned())]);
     fixture.add(&[AMD, ARM]);
-    fixture.registry.add_fault(Rule::any().times(3), slow);
+    fixture.registry.add_fault(Rule::any().first_n(3), slow);
     let clock = RecordingClock::with(0.5, |_| {});
     let _ = fixture.run_with_clock(clock.clone(), &["push", "--shared", "--require", BOTH, &fixture.list()]).success();
     assert!(clock.slept().iter().any(|time| *time >= Duration::from_secs(7)), "{:?}", clock.slept());
@@ -202,7 +202,7 @@ fn legs_that_end_together_publish_one_list() {
     std::thread::scope(|scope| {
         for platform in [AMD, ARM] {
             scope.spawn(|| {
-                let (list, image) = (fixture.list(), fixture.image(platform));
+                let (list, image) = (fixture.list(), fixture.put_image(platform));
                 let words = ["add", "--shared", "--require", BOTH, "--if-complete", "--wait", "0", "-q", &list, &image];
                 digests.lock().expect("no panic").push(fixture.run(&words).success().out());
             });

@@ -19,9 +19,9 @@ pub(super) struct NameChange {
 pub(super) enum Content {
     Directory,
     /// Bytes that are on the disk.
-    Whole(Vec<u8>),
+    Synced(Vec<u8>),
     /// Bytes that nobody synced: whatever is read there is wrong.
-    Torn(Vec<u8>),
+    Unsynced(Vec<u8>),
 }
 
 /// A disk and what was asked of it.
@@ -49,7 +49,7 @@ impl Disk {
             let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
             let is_directory = path.is_dir();
             let content =
-                if is_directory { Content::Directory } else { Content::Whole(fs::read(&path).unwrap_or_default()) };
+                if is_directory { Content::Directory } else { Content::Synced(fs::read(&path).unwrap_or_default()) };
             let node = self.add(content);
             self.kept.insert((directory, name), node);
             if is_directory {
@@ -83,7 +83,7 @@ impl Disk {
         names
     }
 
-    fn request(&mut self, path: &Path, node: Option<Node>) {
+    fn add_name_change(&mut self, path: &Path, node: Option<Node>) {
         let (above, name) = (path.parent().expect("a parent"), path.file_name().expect("a name"));
         let directory = self.find(above).unwrap_or_else(|| panic!("no directory {}", above.display()));
         self.pending.push(NameChange { directory, name: name.to_string_lossy().into_owned(), node });
@@ -91,8 +91,8 @@ impl Disk {
 
     fn sync(&mut self, path: &Path) {
         let node = self.find(path).unwrap_or_else(|| panic!("nothing to sync at {}", path.display()));
-        if let Content::Torn(bytes) = &self.contents[node] {
-            self.contents[node] = Content::Whole(bytes.clone());
+        if let Content::Unsynced(bytes) = &self.contents[node] {
+            self.contents[node] = Content::Synced(bytes.clone());
         }
         let sure = self.pending.iter().filter(|naming| naming.directory == node).cloned().collect::<Vec<_>>();
         self.pending.retain(|naming| naming.directory != node);
@@ -106,35 +106,35 @@ impl Disk {
     }
 
     /// Does what one call of the log did; whether it was one that asks for anything.
-    pub(super) fn replay(&mut self, call: &LoggedCall) -> bool {
+    pub(super) fn replay(&mut self, call: &SuccessfulCall) -> bool {
         let path = |number: usize| call.path(number);
         match call.name.as_str() {
             "openat" if call.line.contains("O_CREAT") && self.find(&path(0)).is_none() => {
-                let node = self.add(Content::Torn(Vec::new()));
-                self.request(&path(0), Some(node));
+                let node = self.add(Content::Unsynced(Vec::new()));
+                self.add_name_change(&path(0), Some(node));
             }
             "mkdir" | "mkdirat" => {
                 let node = self.add(Content::Directory);
-                self.request(&path(0), Some(node));
+                self.add_name_change(&path(0), Some(node));
             }
             "rename" | "renameat" | "renameat2" => {
                 let node = self.find(&path(0));
-                self.request(&path(0), None);
-                self.request(&path(1), node);
+                self.add_name_change(&path(0), None);
+                self.add_name_change(&path(1), node);
             }
             "link" | "linkat" => {
                 let node = self.find(&path(0));
-                self.request(&path(1), node);
+                self.add_name_change(&path(1), node);
             }
-            "unlink" | "unlinkat" | "rmdir" => self.request(&path(0), None),
+            "unlink" | "unlinkat" | "rmdir" => self.add_name_change(&path(0), None),
             "write" => {
                 let node = self.find(&path(0)).expect("an open file");
                 let mut bytes = match &self.contents[node] {
-                    Content::Whole(bytes) | Content::Torn(bytes) => bytes.clone(),
+                    Content::Synced(bytes) | Content::Unsynced(bytes) => bytes.clone(),
                     Content::Directory => Vec::new(),
                 };
                 bytes.extend(call.bytes());
-                self.contents[node] = Content::Torn(bytes);
+                self.contents[node] = Content::Unsynced(bytes);
             }
             "fsync" | "fdatasync" => self.sync(&path(0)),
             _ => return false,
@@ -144,13 +144,13 @@ impl Disk {
 }
 
 /// A call that succeeded on something below the home.
-pub(super) struct LoggedCall {
+pub(super) struct SuccessfulCall {
     pub(super) name: String,
     pub(super) line: String,
     pub(super) home: PathBuf,
 }
 
-impl LoggedCall {
+impl SuccessfulCall {
     /// The texts in quotes, and for the calls that have only a descriptor or a name beside one, the descriptor's path.
     fn path(&self, number: usize) -> PathBuf {
         let quoted: Vec<Vec<u8>> = self.line.split('"').skip(1).step_by(2).map(unescaped).collect();
@@ -176,13 +176,13 @@ impl LoggedCall {
         self.line.split('"').nth(1).map(unescaped).unwrap_or_default()
     }
 
-    pub(super) fn all(log: &str, home: &Path) -> Vec<LoggedCall> {
-        let mark: String = text_to_hex(home);
+    pub(super) fn all(log: &str, home: &Path) -> Vec<SuccessfulCall> {
+        let mark: String = escaped(home);
         let calls = log.lines().filter(|line| line.contains(&mark) || line.contains(&home.display().to_string()));
         let calls = calls.filter(|line| !line.contains(" = -1 "));
         let call = |line: &str| {
             let (name, _) = line.split_once('(')?;
-            Some(LoggedCall { name: name.to_owned(), line: line.to_owned(), home: home.to_owned() })
+            Some(SuccessfulCall { name: name.to_owned(), line: line.to_owned(), home: home.to_owned() })
         };
         calls.filter_map(call).collect()
     }
@@ -192,7 +192,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-fn text_to_hex(path: &Path) -> String {
+fn escaped(path: &Path) -> String {
     path.as_os_str().as_encoded_bytes().iter().map(|byte| format!("\\x{byte:02x}")).collect()
 }
 

@@ -13,7 +13,7 @@ use docker_manifest::reference::Reference;
 use serde_json::Value;
 use testkit::image::{Image, Index};
 use testkit::loopback::Registry;
-use testkit::sandbox::{Output, Sandbox, Tool, on_path, tree};
+use testkit::sandbox::{Output, Sandbox, Tool, on_path, tree_without_root_dot_names};
 
 use crate::{OURS, in_process};
 
@@ -27,7 +27,7 @@ const READ_CALLS: &str = "?stat,?lstat,?newfstatat,statx,getdents64";
 /// A step that removes our files from the store: it is then as docker alone would have made it.
 pub(super) const REMOVE_SIDECAR_DIR: &str = "(remove the sidecar directory)";
 /// The key in a [`Tree`], beside the files, of what the sidecar contains.
-const SIDECAR_CONTENT: &str = "(sidecar)";
+const SIDECAR_KEY: &str = "(sidecar)";
 const KILLED: i32 = 128 + 9;
 const IMAGES: usize = 5;
 
@@ -52,7 +52,7 @@ pub(super) struct Call {
     /// Its number among all calls.
     pub(super) index: usize,
     /// How many writes to the store came before it.
-    writes: usize,
+    writes_before: usize,
     pub(super) line: String,
 }
 
@@ -92,7 +92,7 @@ pub(super) enum InjectedError {
     /// It and all of its name after it.
     FromHereOn(&'static str),
     /// This one, on a disk that is full from then on.
-    OnFullDisk(&'static str),
+    OnceThenFullDisk(&'static str),
 }
 
 impl InjectedError {
@@ -101,8 +101,8 @@ impl InjectedError {
         match self {
             InjectedError::Once(error) => vec![injected_error(error)],
             InjectedError::FromHereOn(error) => vec![injected_error(error) + "+"],
-            InjectedError::OnFullDisk(error) => {
-                vec![injected_error(error), inject("write", call.writes + 1, "error=ENOSPC") + "+"]
+            InjectedError::OnceThenFullDisk(error) => {
+                vec![injected_error(error), inject("write", call.writes_before + 1, "error=ENOSPC") + "+"]
             }
         }
     }
@@ -120,7 +120,7 @@ pub(super) struct Fixture {
     registry: Registry,
     pub(super) case: &'static Case,
     /// The states that both tools have been shown already.
-    shown: RefCell<BTreeSet<String>>,
+    checked_states: RefCell<BTreeSet<String>>,
 }
 
 fn numbered(number: usize) -> Image {
@@ -137,7 +137,7 @@ impl Fixture {
         }
         let image = |architecture| Image::oci().platform("linux", architecture).layer(architecture).build();
         registry.put_index("app", "index", &Index::oci().image(&image("s390x")).image(&image("ppc64le")).build());
-        Self { registry, case, shown: RefCell::default() }
+        Self { registry, case, checked_states: RefCell::default() }
     }
 
     fn list(&self) -> String {
@@ -199,9 +199,9 @@ impl Fixture {
         (output, std::fs::read_to_string(&log).unwrap_or_default())
     }
 
-    /// The files of the store, and under [`SIDECAR_CONTENT`] what the sidecar contains.
+    /// The files of the store, and under [`SIDECAR_KEY`] what the sidecar contains.
     pub(super) fn state(&self, sandbox: &Sandbox) -> Tree {
-        let mut state = tree(&sandbox.store());
+        let mut state = tree_without_root_dot_names(&sandbox.store());
         let (list, name) = (self.list(), self.directory());
         if state.contains_key(&(name.clone() + "/")) {
             let sidecar = std::fs::read(sandbox.store().join(".docker-manifest/lists").join(name)).unwrap_or_default();
@@ -215,19 +215,19 @@ impl Fixture {
                     *bytes = String::from_utf8_lossy(bytes).replace(mark, "(the mark)").into_bytes();
                 }
             }
-            state.insert(SIDECAR_CONTENT.to_owned(), (0, format!("{} {content:?}", sidecar["format"]).into_bytes()));
+            state.insert(SIDECAR_KEY.to_owned(), (0, format!("{} {content:?}", sidecar["format"]).into_bytes()));
         }
         state
     }
 
     /// Both tools must show what the store contains.
     fn check_readers(&self, sandbox: &Sandbox, tree: &Tree) -> Result<(), String> {
-        if !self.shown.borrow_mut().insert(format!("{tree:?}")) {
+        if !self.checked_states.borrow_mut().insert(format!("{tree:?}")) {
             return Ok(());
         }
         self.check_reader("ours", &|words| self.run(sandbox, words), tree)?;
         if on_path("docker") {
-            let docker = |words: &[String]| sandbox.tool(&Tool::Docker).args(words.iter().cloned()).run();
+            let docker = |words: &[String]| sandbox.manifest_command(&Tool::Docker).args(words.iter().cloned()).run();
             self.check_reader("docker", &docker, tree)?;
         }
         Ok(())
@@ -276,7 +276,7 @@ impl Fixture {
         let staging = sandbox.store().join(".docker-manifest/staging");
         // What is gone needs no lock, and so nobody clears up after it until the next list of that name.
         if repeated.code == 0
-            && after.contains_key(SIDECAR_CONTENT)
+            && after.contains_key(SIDECAR_KEY)
             && std::fs::read_dir(&staging).is_ok_and(|mut left| left.next().is_some())
         {
             return Err("run again: files are left in the staging area".to_owned());
@@ -285,7 +285,7 @@ impl Fixture {
     }
 
     /// A run in which the process is killed at the call.
-    pub(super) fn kill(&self, call: (&Call, &StorePaths), before: &Tree, after: &Tree) -> Result<(), String> {
+    pub(super) fn check_kill(&self, call: (&Call, &StorePaths), before: &Tree, after: &Tree) -> Result<(), String> {
         let kill = vec![inject(&call.0.name, call.0.count, "signal=KILL")];
         let (sandbox, output) = self.run_disturbed(call, kill, |calls| calls.len().checked_sub(1))?;
         let tree = self.state(&sandbox);
@@ -297,8 +297,7 @@ impl Fixture {
             return Err(format!("neither old nor new: {} {} {:?}", output.code, output.err(), tree.keys()));
         }
         let needs_more = |bytes: &[u8]| String::from_utf8_lossy(bytes).contains("\"Source\":");
-        let format =
-            tree.get(SIDECAR_CONTENT).map_or(b'2', |(_, content)| content.first().copied().unwrap_or_default());
+        let format = tree.get(SIDECAR_KEY).map_or(b'2', |(_, content)| content.first().copied().unwrap_or_default());
         if format < b'2' && tree.values().any(|(_, bytes)| needs_more(bytes)) {
             return Err("an older program would take something away from this".to_owned());
         }
@@ -307,7 +306,7 @@ impl Fixture {
     }
 
     /// One run in which the call fails.
-    pub(super) fn fail(
+    pub(super) fn check_failure(
         &self,
         call: (&Call, &StorePaths),
         error: InjectedError,
@@ -336,7 +335,7 @@ impl Fixture {
 
     /// Whether no step after the failed call needs room on the disk: a new file, a name or bytes. strace traces every
     /// path here, because the new ones are not known.
-    pub(super) fn fail_without_room(&self, call: &Call) -> Result<(), String> {
+    pub(super) fn check_needs_no_space_after(&self, call: &Call) -> Result<(), String> {
         let sandbox = self.prepare_home();
         let (_, log) = self.run_traced(&sandbox, &InjectedError::Once("EIO").strace_options(call));
         let store = sandbox.store().display().to_string();
@@ -386,10 +385,16 @@ pub(super) fn calls(log: &str, store: &Path) -> Vec<Call> {
     let mut calls = Vec::new();
     for line in log.lines().filter(|line| line.contains(&store.display().to_string())) {
         let Some((name, _)) = line.split_once('(') else { continue };
-        let writes = counts.get("write").copied().unwrap_or_default();
+        let writes_before = counts.get("write").copied().unwrap_or_default();
         let count = counts.entry(name).or_default();
         *count += 1;
-        calls.push(Call { name: name.to_owned(), count: *count, index: calls.len(), writes, line: line.to_owned() });
+        calls.push(Call {
+            name: name.to_owned(),
+            count: *count,
+            index: calls.len(),
+            writes_before,
+            line: line.to_owned(),
+        });
     }
     calls
 }

@@ -14,9 +14,9 @@ use serde_json::Value;
 use testkit::skip::skipped;
 use testkit::uncaptured_output::print_uncaptured;
 
-use super::disk::{Content, Disk, LoggedCall, Node, ROOT};
+use super::disk::{Content, Disk, Node, ROOT, SuccessfulCall};
 use super::fixture::{Case, Fixture, REMOVE_SIDECAR_DIR};
-use super::{ADD, ANNOTATE_THE_LIST, APPLY, REMOVE, REPLACE, REPLACE_BACK, no_strace};
+use super::{ADD, ANNOTATE_THE_LIST, APPLY, REMOVE, REPLACE_FORMAT_1_BY_2, REPLACE_FORMAT_2_BY_1, no_strace};
 
 /// A draft as it may be found: its entries, and what its sidecar says of it. `None` for no draft.
 type FoundDraft = Option<(BTreeMap<String, Vec<u8>>, Option<Value>)>;
@@ -34,7 +34,7 @@ impl StoreView {
         let Some(store) = below(ROOT, "manifests") else { return Ok(None) };
         let Some(directory) = below(store, &self.directory) else { return Ok(None) };
         let whole = |node: Node| match &disk.contents[node] {
-            Content::Whole(bytes) => Ok(bytes.clone()),
+            Content::Synced(bytes) => Ok(bytes.clone()),
             other => Err(format!("{other:?} is in sight")),
         };
         let entries = names.iter().filter(|((above, _), _)| *above == directory);
@@ -54,7 +54,7 @@ impl StoreView {
 }
 
 /// How the store names a directory in a sidecar.
-fn identity(path: &Path) -> Option<String> {
+fn directory_identity(path: &Path) -> Option<String> {
     let metadata = fs::metadata(path).ok()?;
     let born =
         metadata.created().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok()).map_or(0, |age| age.as_nanos());
@@ -84,7 +84,7 @@ impl StoreView {
     /// Notes what the list's directory is called now.
     fn record_directory(&mut self, disk: &Disk, home: &Path) {
         let list = Path::new("manifests").join(&self.directory);
-        if let (Some(node), Some(identity)) = (disk.find(&list), identity(&home.join(&list))) {
+        if let (Some(node), Some(identity)) = (disk.find(&list), directory_identity(&home.join(&list))) {
             self.identities.insert(node, identity);
         }
     }
@@ -123,7 +123,7 @@ fn check(case: &'static Case) {
     let old = snapshot.visible_draft(&disk);
     let (output, log) = fixture.run_traced(&sandbox, &["-xx".to_owned(), "-s16777216".to_owned()]);
     assert_eq!(output.code, 0, "{}", output.err());
-    let calls = LoggedCall::all(&log, &home);
+    let calls = SuccessfulCall::all(&log, &home);
     // Once through to the end, for what is there then.
     let mut last = disk.clone();
     for call in &calls {
@@ -203,8 +203,8 @@ fn the_lists_own_annotations_are_old_or_new() {
 
 #[test]
 fn a_replaced_draft_has_every_entry_old_or_new_and_no_format_that_is_too_low() {
-    check(&REPLACE);
-    check(&REPLACE_BACK);
+    check(&REPLACE_FORMAT_1_BY_2);
+    check(&REPLACE_FORMAT_2_BY_1);
     check(&APPLY);
 }
 
@@ -223,8 +223,11 @@ fn a_removed_draft_is_complete_or_absent_after_a_power_loss() {
 /// The model itself: what is not synced may be lost, and is then told from what may not.
 #[test]
 fn the_disk_model_loses_unsynced_changes() {
-    let call =
-        |line: &str| LoggedCall { name: line.split('(').next().unwrap().into(), line: line.into(), home: "/h".into() };
+    let call = |line: &str| SuccessfulCall {
+        name: line.split('(').next().unwrap().into(),
+        line: line.into(),
+        home: "/h".into(),
+    };
     let mut disk = Disk { contents: vec![Content::Directory], ..Disk::default() };
     let snapshot = StoreView { directory: "l".into(), identities: BTreeMap::new() };
     for line in [
@@ -237,7 +240,7 @@ fn the_disk_model_loses_unsynced_changes() {
         assert!(disk.replay(&call(line)), "{line}");
     }
     let names = |disk: &Disk, snapshot: &StoreView| snapshot.found(disk, &disk.names_with(|_| true));
-    assert!(names(&disk, &snapshot).unwrap_err().contains("Torn"));
+    assert!(names(&disk, &snapshot).unwrap_err().contains("Unsynced"));
     assert!(disk.replay(&call(r#"fsync(3</h/manifests/l/e>) = 0"#)));
     let whole = names(&disk, &snapshot).unwrap().unwrap().0;
     assert_eq!(whole, BTreeMap::from([("e".to_owned(), b"ab".to_vec())]));

@@ -36,7 +36,7 @@ impl InjectedFault {
     }
 
     /// All faults of one request of the command, except those without a response.
-    pub(super) fn all(command: &Command) -> Vec<InjectedFault> {
+    pub(super) fn all_but_stalls(command: &Command) -> Vec<InjectedFault> {
         // Sending byte by byte takes too long for a large blob.
         let is_slow = |fault: &Fault| command.is_large && *fault == Fault::ByteByByte;
         let faults = Fault::all().into_iter().filter(|fault| !fault.stalls() && !is_slow(fault));
@@ -88,7 +88,7 @@ pub(super) struct Case {
     plan: Plan,
     limits: Limits,
     is_debug: bool,
-    is_program: bool,
+    has_own_process: bool,
 }
 
 /// A server that is no registry: no request may send credentials to it.
@@ -105,11 +105,11 @@ pub(super) fn clean_run(command: &'static Command, auth: ClientAuth) -> Arc<Clea
     Arc::clone(known.or_insert_with(|| {
         let fixture = Fixture::new(auth);
         command.prepare(&fixture);
-        Side::BOTH.iter().for_each(|side| fixture.registry(*side).clear_requests());
+        Side::BOTH.iter().for_each(|side| fixture.registry(*side).clear_record());
         let case = Case::new(command, auth, Plan::Nothing);
         let output = fixture.run(command.program, &case.words(&fixture, None), case.limits).success();
         let requests = Side::BOTH.map(|side| fixture.registry(side).requests().len());
-        Arc::new(CleanRun { stdout: fixture.anonymous(&output.out()), state: fixture.snapshot(), requests })
+        Arc::new(CleanRun { stdout: fixture.normalise(&output.out()), state: fixture.snapshot(), requests })
     }))
 }
 
@@ -128,7 +128,7 @@ pub(super) struct Outcome {
 impl Case {
     /// Without retries, one request at a time.
     pub(super) fn new(command: &'static Command, auth: ClientAuth, plan: Plan) -> Case {
-        Case { command, auth, plan, limits: Limits { jobs: 1, retries: 0 }, is_debug: false, is_program: false }
+        Case { command, auth, plan, limits: Limits { jobs: 1, retries: 0 }, is_debug: false, has_own_process: false }
     }
 
     pub(super) fn retries(self, retries: u32) -> Case {
@@ -136,9 +136,9 @@ impl Case {
     }
 
     /// By the program itself, which waits before it sends again.
-    pub(super) fn by_program(self) -> Case {
+    pub(super) fn with_own_process(self) -> Case {
         let retries = self.limits.retries.min(1);
-        Case { is_program: true, ..self }.retries(retries)
+        Case { has_own_process: true, ..self }.retries(retries)
     }
 
     /// Everything as the seed decides.
@@ -225,7 +225,7 @@ impl Case {
         self.inject_faults(&fixture);
         let words = self.words(&fixture, timeout.map(|(typed, _)| typed));
         let begun = Instant::now();
-        let output = self.run_with_faults(&fixture, &words);
+        let output = self.run_and_drip(&fixture, &words);
         let elapsed = begun.elapsed();
         let injected = |side| {
             let injected: Vec<(usize, Fault)> = fixture.registry(side).injected();
@@ -235,13 +235,13 @@ impl Case {
         let mut violations = check_invariants(&fixture, self.command, &before, &clean, &output, self.is_debug);
         violations.extend(self.check_plan(&injected, &output, timeout));
         let text = format!("{} {words:?}\n{}{}", self.command.program, output.out(), output.err());
-        Outcome { injected, code: output.code, violations, elapsed, text: fixture.anonymous(&text) }
+        Outcome { injected, code: output.code, violations, elapsed, text: fixture.normalise(&text) }
     }
 
-    fn run_with_faults(&self, fixture: &Fixture, words: &[String]) -> Output {
+    fn run_and_drip(&self, fixture: &Fixture, words: &[String]) -> Output {
         let program = self.command.program;
-        let run = || match self.is_program {
-            true => fixture.run_program(program, words, self.limits),
+        let run = || match self.has_own_process {
+            true => fixture.run_process(program, words, self.limits),
             false => fixture.run(program, words, self.limits),
         };
         if !self.has_drips() {
@@ -284,7 +284,7 @@ impl Case {
             Plan::OneFault { side, number, fault } => fixture.registry(*side).fail_request(*number, fault.fault()),
             Plan::RandomFaults { seed, one_in, stalls } => {
                 let stalls = if *stalls && self.command.is_ours() { InjectedFault::stalls() } else { Vec::new() };
-                let others = InjectedFault::all(self.command);
+                let others = InjectedFault::all_but_stalls(self.command);
                 // Three beside thirty would hardly ever come.
                 let many = stalls.iter().cycle().take(others.len()).cloned();
                 let injected: Vec<InjectedFault> = many.chain(others.iter().cloned()).collect();
@@ -295,7 +295,7 @@ impl Case {
                         .inject_randomly(RandomFaults::new(seed).one_in(*one_in).among(faults.clone()));
                 }
             }
-            Plan::TokensDown(side) => fixture.registry(*side).stop_tokens(),
+            Plan::TokensDown(side) => fixture.registry(*side).stop_token_server(),
         }
     }
 }

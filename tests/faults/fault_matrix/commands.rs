@@ -8,16 +8,16 @@ use super::setups::{self, PROBE_REPOSITORY};
 pub(super) enum OutputKind {
     /// The same output after a success, none after a failure.
     Exactly,
-    /// Less after a success if a registry answers less, none after a failure.
-    Less,
+    /// As `Exactly`, or fewer lines after a success if a registry answers less.
+    ExactlyOrFewerLines,
     /// A line for each published list, even if another one fails.
-    EachList,
+    LinePerList,
     /// Its findings, whatever they are.
     Findings,
     /// As `Exactly`; entries of a shared draft that a registry does not delete stay.
-    Purges,
+    ExactlyOrUnpurged,
     /// As `Exactly`, unless it says that entries are missing, and has published nothing.
-    IfComplete,
+    ExactlyOrIncomplete,
 }
 
 /// A command line, and the content that it needs.
@@ -72,14 +72,14 @@ fn words(first: &[&str], names: impl IntoIterator<Item = String>) -> Vec<String>
 }
 
 /// One list with several tags, of one image in its registry and one in the other.
-fn spec(fixture: &Fixture) -> String {
+fn write_spec(fixture: &Fixture) -> String {
     let (list, target, source) = (fixture.list(), fixture.name("team/amd:1"), fixture.source_name("team/arm:1"));
     let manifests = format!("manifests: [{{image: '{target}'}}, {{image: '{source}'}}]");
     fixture.write("list.yml", &format!("image: '{list}'\ntags: [one, two]\n{manifests}\n"))
 }
 
 /// Two lists, one of them from an index.
-fn specs(fixture: &Fixture) -> String {
+fn write_specs(fixture: &Fixture) -> String {
     let (one, two) = (fixture.list(), fixture.name("team/app:2"));
     let [amd64, arm64, index] = ["amd:1", "arm:1", "both:1"].map(|rest| fixture.name(&format!("team/{rest}")));
     let first = format!("image: '{one}'\nmanifests: [{{image: '{amd64}'}}, {{image: '{arm64}'}}]\n");
@@ -118,7 +118,7 @@ pub(super) static COMMANDS: &[Command] = &[
     plain("inspect --format tree", setups::images, |g| {
         words(&["inspect", "--format", "tree"], [g.name("team/both:1")])
     })
-    .with_output(OutputKind::Less),
+    .with_output(OutputKind::ExactlyOrFewerLines),
     plain("platforms", setups::images, |g| words(&["platforms"], [g.name("team/both:1")])),
     plain("platforms of an image", setups::images, |g| words(&["platforms"], [g.name("team/amd:1")])),
     plain("export", setups::images, |g| words(&["export", "--remote"], [g.name("team/both:1")])),
@@ -134,7 +134,7 @@ pub(super) static COMMANDS: &[Command] = &[
     plain("push --dry-run", setups::draft_from_source, |g| {
         words(&["push", "--dry-run", "--require", "linux/amd64"], [g.list()])
     })
-    .with_output(OutputKind::Less),
+    .with_output(OutputKind::ExactlyOrFewerLines),
     plain("create --push", setups::images_and_list, |g| {
         words(&["create", "--push"], [g.list(), g.name("team/amd:1"), g.name("team/arm:1")])
     }),
@@ -144,20 +144,20 @@ pub(super) static COMMANDS: &[Command] = &[
         let flags = ["--require", "linux/amd64,linux/arm64", "--if-complete", "--platform", "linux/arm64"];
         words(&[&["add", "--shared"], &flags[..]].concat(), [g.list(), g.name("team/both:1")])
     })
-    .with_output(OutputKind::IfComplete),
+    .with_output(OutputKind::ExactlyOrIncomplete),
     plain("push --shared --purge", setups::shared_entries, |g| {
         words(&["push", "--shared", "--purge", "--require", "linux/amd64,linux/arm64", "-t", "latest"], [g.list()])
     })
-    .with_output(OutputKind::Purges),
-    plain("apply of a file", setups::images_in_both, |g| words(&["apply", "-f"], [spec(g)])),
-    plain("apply of two lists", setups::images, |g| words(&["apply", "--draft", "-f"], [specs(g)]))
-        .with_output(OutputKind::EachList),
+    .with_output(OutputKind::ExactlyOrUnpurged),
+    plain("apply of a file", setups::images_in_both, |g| words(&["apply", "-f"], [write_spec(g)])),
+    plain("apply of two lists", setups::images, |g| words(&["apply", "--draft", "-f"], [write_specs(g)]))
+        .with_output(OutputKind::LinePerList),
     plain("apply of a template", setups::images_in_place, |g| words(&["apply"], template(g, "--target"))),
     plain("check", setups::nothing, |g| words(&["check"], [g.name(PROBE_REPOSITORY)]))
         .with_output(OutputKind::Findings),
     plain("manifest-tool inspect", setups::images, |g| words(&["inspect"], [g.name("team/both:1")]))
         .run_as("manifest-tool"),
-    plain("manifest-tool push from-spec", setups::images_in_both, |g| words(&["push", "from-spec"], [spec(g)]))
+    plain("manifest-tool push from-spec", setups::images_in_both, |g| words(&["push", "from-spec"], [write_spec(g)]))
         .run_as("manifest-tool"),
     plain("manifest-tool push from-args", setups::images_in_place, |g| {
         words(&["push", "from-args"], template(g, "--target"))

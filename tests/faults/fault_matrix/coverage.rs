@@ -37,7 +37,7 @@ fn every_command_is_in_the_matrix_or_sends_no_request() {
     for line in LOCAL {
         let fixture = Fixture::new(ClientAuth::Bearer);
         setups::draft_of_one(&fixture);
-        Side::BOTH.iter().for_each(|side| fixture.registry(*side).clear_requests());
+        Side::BOTH.iter().for_each(|side| fixture.registry(*side).clear_record());
         let (list, image) = (fixture.list(), fixture.name("team/amd:1"));
         let words: Vec<String> =
             line.split(' ').map(|word| word.replace("{L}", &list).replace("{I}", &image)).collect();

@@ -10,7 +10,7 @@ use base64::prelude::BASE64_STANDARD;
 use docker_manifest::env::Env;
 use docker_manifest::net::Clock;
 use testkit::loopback::{Bearer, Registry};
-use testkit::sandbox::{Output, Sandbox, tree};
+use testkit::sandbox::{Output, Sandbox, tree_without_root_dot_names};
 
 use crate::{OURS, in_process};
 
@@ -42,7 +42,7 @@ impl ClientAuth {
         ClientAuth::RegistryToken,
     ];
 
-    fn registry(self) -> Registry {
+    fn start_registry(self) -> Registry {
         let tokens = Bearer::new().user("me", PASSWORD).refresh_token(REFRESH_TOKEN).registry_token(REGISTRY_TOKEN);
         match self {
             ClientAuth::Anonymous => Registry::start(),
@@ -56,14 +56,16 @@ impl ClientAuth {
     /// What `config.json` has for a registry.
     fn entry(self) -> String {
         match self {
-            ClientAuth::Anonymous | ClientAuth::Basic | ClientAuth::Bearer => format!(r#"{{"auth":"{}"}}"#, login()),
+            ClientAuth::Anonymous | ClientAuth::Basic | ClientAuth::Bearer => {
+                format!(r#"{{"auth":"{}"}}"#, encoded_auth())
+            }
             ClientAuth::RefreshToken => format!(r#"{{"identitytoken":"{REFRESH_TOKEN}"}}"#),
             ClientAuth::RegistryToken => format!(r#"{{"registrytoken":"{REGISTRY_TOKEN}"}}"#),
         }
     }
 }
 
-fn login() -> String {
+fn encoded_auth() -> String {
     BASE64_STANDARD.encode(format!("me:{PASSWORD}"))
 }
 
@@ -107,7 +109,8 @@ pub(super) struct Snapshot {
 
 impl Fixture {
     pub(super) fn new(auth: ClientAuth) -> Fixture {
-        let fixture = Fixture { target: auth.registry(), source: auth.registry(), sandbox: Sandbox::in_memory() };
+        let fixture =
+            Fixture { target: auth.start_registry(), source: auth.start_registry(), sandbox: Sandbox::in_memory() };
         let entries = Side::BOTH.map(|side| format!(r#""{}":{}"#, fixture.registry(side).host(), auth.entry()));
         fixture.sandbox.write_config(&format!(r#"{{"auths":{{{}}}}}"#, entries.join(",")));
         fixture
@@ -157,7 +160,7 @@ impl Fixture {
     }
 
     /// Runs the program as its users do.
-    pub(super) fn run_program(&self, program: &str, words: &[String], limits: Limits) -> Output {
+    pub(super) fn run_process(&self, program: &str, words: &[String], limits: Limits) -> Output {
         let link = self.sandbox.path().join(program);
         symlink(OURS, &link).expect("a link");
         let run = self.sandbox.command(link).args(words.iter().cloned());
@@ -171,23 +174,23 @@ impl Fixture {
     }
 
     /// Removes the names of hosts and paths from a text.
-    pub(super) fn anonymous(&self, text: &str) -> String {
+    pub(super) fn normalise(&self, text: &str) -> String {
         let mut text = text.replace(&*self.sandbox.path().to_string_lossy(), "{dir}");
         for side in Side::BOTH {
             let host = self.registry(side).host();
             text = text.replace(&host, &format!("{{{side:?}}}"));
             text = text.replace(&host.replace(':', "-"), &format!("{{{side:?}-}}"));
         }
-        without_marks(text)
+        without_draft_ids(text)
     }
 
     pub(super) fn snapshot(&self) -> Snapshot {
         let mut drafts = BTreeMap::new();
         for (name, directory) in [("docker", ""), ("ours", ".docker-manifest/lists")] {
-            for (path, (mode, bytes)) in tree(&self.sandbox.store().join(directory)) {
-                let text = self.anonymous(&String::from_utf8_lossy(&bytes));
-                let text = if name == "ours" { without_directory(&text) } else { text };
-                drafts.insert(self.anonymous(&format!("{name} {path} {mode:o}")), text);
+            for (path, (mode, bytes)) in tree_without_root_dot_names(&self.sandbox.store().join(directory)) {
+                let text = self.normalise(&String::from_utf8_lossy(&bytes));
+                let text = if name == "ours" { without_directory_identity(&text) } else { text };
+                drafts.insert(self.normalise(&format!("{name} {path} {mode:o}")), text);
             }
         }
         let mut tags = BTreeMap::new();
@@ -205,14 +208,14 @@ impl Fixture {
 
     /// Staged files that should not be left.
     pub(super) fn leftovers(&self) -> Vec<String> {
-        tree(&self.sandbox.store().join(".docker-manifest/staging")).into_keys().collect()
+        tree_without_root_dot_names(&self.sandbox.store().join(".docker-manifest/staging")).into_keys().collect()
     }
 
     /// All secrets that must not be printed.
     pub(super) fn secrets(&self) -> Vec<String> {
         let given = [
             PASSWORD.to_owned(),
-            login(),
+            encoded_auth(),
             BASE64_STANDARD.encode(PASSWORD),
             REFRESH_TOKEN.into(),
             REGISTRY_TOKEN.into(),
@@ -223,7 +226,7 @@ impl Fixture {
 }
 
 /// A sidecar without the identity of docker's directory, which differs in each run.
-fn without_directory(text: &str) -> String {
+fn without_directory_identity(text: &str) -> String {
     let mut file: serde_json::Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{text}: {error}"));
     file["directory"] = serde_json::Value::Null;
     file.to_string()
@@ -259,7 +262,7 @@ impl Clock for SkippingClock {
 }
 
 /// Removes the random marks of drafts.
-fn without_marks(mut text: String) -> String {
+fn without_draft_ids(mut text: String) -> String {
     for name in ["\"Mark\":\"", "\"mark\":\""] {
         let mut from = 0;
         while let Some(at) = text.get(from..).and_then(|rest| rest.find(name)) {

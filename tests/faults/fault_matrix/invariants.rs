@@ -50,7 +50,7 @@ pub(super) fn check_invariants(
     let mut violations = check_secrets(fixture, output);
     violations.extend(check_tags(fixture, before, clean, &after));
     violations.extend(fixture.leftovers().into_iter().map(|path| format!("left behind: {path}")));
-    violations.extend(check_probe_tags(fixture, output));
+    violations.extend(check_probe_tags_reported(fixture, output));
     if output.err().contains("panicked") {
         violations.push("a panic".to_owned());
     }
@@ -58,7 +58,7 @@ pub(super) fn check_invariants(
     match output.code {
         0 => violations.extend(check_success(&run)),
         // An entry that was not seen is a platform that is missing.
-        3 if command.output_kind == OutputKind::Purges => {
+        3 if command.output_kind == OutputKind::ExactlyOrUnpurged => {
             violations.extend(check_error(&run, is_debug));
         }
         1 => violations.extend(check_error(&run, is_debug)),
@@ -70,8 +70,9 @@ pub(super) fn check_invariants(
 fn check_success(run: &EndedRun<'_>) -> Vec<String> {
     let EndedRun { fixture, command, before, after, clean, output } = run;
     let mut violations = Vec::new();
-    let stdout = fixture.anonymous(&output.out());
-    if command.output_kind == OutputKind::IfComplete && output.err().contains("is not published: waiting for") {
+    let stdout = fixture.normalise(&output.out());
+    if command.output_kind == OutputKind::ExactlyOrIncomplete && output.err().contains("is not published: waiting for")
+    {
         // The entry is there; what else has moved is looked at anyway.
         let is_stored = clean
             .state
@@ -86,13 +87,14 @@ fn check_success(run: &EndedRun<'_>) -> Vec<String> {
         };
     }
     let is_right = match command.output_kind {
-        OutputKind::Exactly | OutputKind::EachList | OutputKind::Purges | OutputKind::IfComplete => {
-            stdout == clean.stdout
-        }
-        OutputKind::Less => stdout
+        OutputKind::Exactly
+        | OutputKind::LinePerList
+        | OutputKind::ExactlyOrUnpurged
+        | OutputKind::ExactlyOrIncomplete => stdout == clean.stdout,
+        OutputKind::ExactlyOrFewerLines => stdout
             .lines()
             .all(|line| clean.stdout.lines().any(|known| known == line) || depends_on_registry_content(line)),
-        OutputKind::Findings => has_same_rows(&clean.stdout, &stdout),
+        OutputKind::Findings => has_same_titles(&clean.stdout, &stdout),
     };
     if !is_right {
         violations.push(format!("it says that it worked, and prints {stdout:?} in place of {:?}", clean.stdout));
@@ -100,7 +102,9 @@ fn check_success(run: &EndedRun<'_>) -> Vec<String> {
     let drafts = differences(&clean.state.drafts, &after.drafts);
     // An entry that was not deleted is what it was.
     let may_stay = |name: &&String| {
-        command.output_kind == OutputKind::Purges && is_entry(name) && after.tags.get(*name) == before.tags.get(*name)
+        command.output_kind == OutputKind::ExactlyOrUnpurged
+            && is_entry(name)
+            && after.tags.get(*name) == before.tags.get(*name)
     };
     let mut clean_tags = clean.state.tags.clone();
     clean_tags
@@ -119,7 +123,7 @@ fn depends_on_registry_content(line: &str) -> bool {
 }
 
 /// Whether a table tells of the same things as another, be it otherwise.
-fn has_same_rows(expected: &str, actual: &str) -> bool {
+fn has_same_titles(expected: &str, actual: &str) -> bool {
     let titles = |table: &str| -> Vec<String> {
         table.lines().map(|line| line.split("  ").next().unwrap_or_default().to_owned()).collect()
     };
@@ -131,13 +135,15 @@ fn has_same_rows(expected: &str, actual: &str) -> bool {
 fn check_error(run: &EndedRun<'_>, is_debug: bool) -> Vec<String> {
     let EndedRun { fixture, command, before, after, clean, output } = run;
     let mut violations = Vec::new();
-    let stdout = fixture.anonymous(&output.out());
+    let stdout = fixture.normalise(&output.out());
     let may_say = match command.output_kind {
-        OutputKind::Exactly | OutputKind::Less | OutputKind::Purges => stdout.is_empty(),
+        OutputKind::Exactly | OutputKind::ExactlyOrFewerLines | OutputKind::ExactlyOrUnpurged => stdout.is_empty(),
         // The entry is stored and told before the list is published.
-        OutputKind::IfComplete => clean.stdout.starts_with(&stdout) && (stdout.is_empty() || stdout.ends_with('\n')),
-        OutputKind::EachList => clean.stdout.starts_with(&stdout) && (stdout.is_empty() || stdout.ends_with('\n')),
-        OutputKind::Findings => stdout.is_empty() || has_same_rows(&clean.stdout, &stdout),
+        OutputKind::ExactlyOrIncomplete => {
+            clean.stdout.starts_with(&stdout) && (stdout.is_empty() || stdout.ends_with('\n'))
+        }
+        OutputKind::LinePerList => clean.stdout.starts_with(&stdout) && (stdout.is_empty() || stdout.ends_with('\n')),
+        OutputKind::Findings => stdout.is_empty() || has_same_titles(&clean.stdout, &stdout),
     };
     if !may_say {
         violations.push(format!("a failure, and {stdout:?} on stdout"));
@@ -145,7 +151,7 @@ fn check_error(run: &EndedRun<'_>, is_debug: bool) -> Vec<String> {
     // Where several lists are published, those before the failure are kept as they should be.
     let differs = |state: &Snapshot| -> BTreeSet<String> { differing(&state.drafts, &after.drafts).cloned().collect() };
     let (not_old, not_new) = (differs(before), differs(&clean.state));
-    let is_wrong = |name: &&String| command.output_kind != OutputKind::EachList || not_new.contains(*name);
+    let is_wrong = |name: &&String| command.output_kind != OutputKind::LinePerList || not_new.contains(*name);
     violations.extend(not_old.iter().filter(is_wrong).map(|name| format!("a failure, and another draft: {name}")));
     let names = |text: &str| Side::BOTH.iter().any(|side| text.contains(&fixture.registry(*side).host()));
     // What is traced comes first. Docker has one line that names nothing but a digest.
@@ -158,7 +164,7 @@ fn check_error(run: &EndedRun<'_>, is_debug: bool) -> Vec<String> {
 }
 
 /// The tags that `check` left must be printed.
-fn check_probe_tags(fixture: &Fixture, output: &Output) -> Option<String> {
+fn check_probe_tags_reported(fixture: &Fixture, output: &Output) -> Option<String> {
     let tags = fixture.registry(Side::Target).tags(PROBE_REPOSITORY);
     let unreported: Vec<&String> = tags.iter().filter(|tag| !output.err().contains(tag.as_str())).collect();
     (!unreported.is_empty()).then(|| format!("it left the tags {unreported:?} and does not say so"))

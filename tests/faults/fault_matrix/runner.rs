@@ -12,8 +12,8 @@ use testkit::uncaptured_output::print_uncaptured;
 
 use super::case::{Case, Outcome, REDIRECT_TARGET, fault_name};
 
-/// The number of findings that are printed in full.
-const SHOWN_FINDINGS_MAX: usize = 12;
+/// The number of failures that are printed in full.
+const SHOWN_FAILURES_MAX: usize = 12;
 /// The time after which a run counts as hanging and ends the test. No timeout of a case is longer.
 const HANG_TIMEOUT: Duration = Duration::from_secs(120);
 
@@ -37,7 +37,7 @@ pub(super) struct Totals {
     faults: BTreeMap<String, usize>,
     slowest: Duration,
     elapsed: Duration,
-    findings: Vec<String>,
+    failures: Vec<String>,
 }
 
 impl Totals {
@@ -57,7 +57,7 @@ impl Totals {
         self.slowest = self.slowest.max(outcome.elapsed);
         if !outcome.violations.is_empty() {
             let Outcome { injected, violations, text, code, .. } = outcome;
-            self.findings.push(format!("{case}\n{violations:#?}\ninjected: {injected:?}\nexit {code}: {text}"));
+            self.failures.push(format!("{case}\n{violations:#?}\ninjected: {injected:?}\nexit {code}: {text}"));
         }
     }
 
@@ -68,7 +68,7 @@ impl Totals {
 
     /// Prints the figures, and panics if anything was wrong.
     #[allow(clippy::print_stderr, reason = "the figures are what the test is run for")]
-    pub(super) fn show(&self) {
+    pub(super) fn print_and_check(&self) {
         print_uncaptured(&format!(
             "fault matrix, {}: {} runs of {} commands in {:.1} s ({} worked, {} failed as they should), {} faults \
              injected",
@@ -77,7 +77,7 @@ impl Totals {
             self.commands.len(),
             self.elapsed.as_secs_f64(),
             self.succeeded,
-            self.runs - self.succeeded - self.findings.len(),
+            self.runs - self.succeeded - self.failures.len(),
             self.faults_injected,
         ));
         let mut text = String::new();
@@ -97,8 +97,8 @@ impl Totals {
             .map(|request| request.line())
             .collect();
         assert!(leaking.is_empty(), "credentials went elsewhere: {leaking:#?}");
-        let shown = self.findings.iter().take(SHOWN_FINDINGS_MAX).cloned().collect::<Vec<_>>().join("\n\n");
-        assert!(shown.is_empty(), "{} of {} runs went wrong; the first:\n{shown}", self.findings.len(), self.runs);
+        let shown = self.failures.iter().take(SHOWN_FAILURES_MAX).cloned().collect::<Vec<_>>().join("\n\n");
+        assert!(shown.is_empty(), "{} of {} runs went wrong; the first:\n{shown}", self.failures.len(), self.runs);
     }
 }
 

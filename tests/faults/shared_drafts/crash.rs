@@ -24,7 +24,7 @@ struct Command {
     before: &'static [&'static str],
     line: &'static str,
     /// What remains to be done where it finds that another one has published and deleted the entries (exit code 3).
-    after_3: Option<&'static str>,
+    after_exit_code_3: Option<&'static str>,
 }
 
 const ADD_AMD: &str = "add --shared {L} @amd:1";
@@ -33,34 +33,39 @@ const PUSH: &str = "push --shared --require BOTH {L}";
 const PRUNE: &str = "prune --shared @app";
 
 const COMMANDS: [Command; 8] = [
-    Command { name: "add", before: &[], line: ADD_AMD, after_3: None },
-    Command { name: "add again", before: &[ADD_AMD, ADD_ARM], line: "add --shared {L} @new:1", after_3: None },
+    Command { name: "add", before: &[], line: ADD_AMD, after_exit_code_3: None },
+    Command {
+        name: "add again",
+        before: &[ADD_AMD, ADD_ARM],
+        line: "add --shared {L} @new:1",
+        after_exit_code_3: None,
+    },
     Command {
         name: "add --if-complete",
         before: &[ADD_ARM],
         line: "add --shared --require BOTH --if-complete --wait 0 -t latest {L} @amd:1",
-        after_3: None,
+        after_exit_code_3: None,
     },
-    Command { name: "push", before: &[ADD_AMD, ADD_ARM], line: PUSH, after_3: None },
+    Command { name: "push", before: &[ADD_AMD, ADD_ARM], line: PUSH, after_exit_code_3: None },
     Command {
         name: "push -t",
         before: &[ADD_AMD, ADD_ARM, PUSH, "add --shared {L} @new:1"],
         line: "push --shared --require BOTH -t latest,@mirror:9 {L}",
-        after_3: None,
+        after_exit_code_3: None,
     },
     Command {
         name: "push --purge",
         before: &[ADD_AMD, ADD_ARM],
         line: "push --shared --purge --require BOTH {L}",
-        after_3: Some(PRUNE),
+        after_exit_code_3: Some(PRUNE),
     },
     Command {
         name: "remove",
         before: &[ADD_AMD, ADD_ARM, PUSH],
         line: "remove --shared {L} linux/amd64 linux/arm64",
-        after_3: None,
+        after_exit_code_3: None,
     },
-    Command { name: "prune", before: &[ADD_AMD, ADD_ARM, PUSH], line: PRUNE, after_3: None },
+    Command { name: "prune", before: &[ADD_AMD, ADD_ARM, PUSH], line: PRUNE, after_exit_code_3: None },
 ];
 
 struct Fixture {
@@ -81,7 +86,7 @@ impl Fixture {
         for line in command.before {
             let _ = fixture.command(line).run().success();
         }
-        fixture.registry.clear_requests();
+        fixture.registry.clear_record();
         fixture
     }
 
@@ -165,7 +170,7 @@ fn check(command: &Command) -> usize {
         let lost = before.keys().filter(|tag| tag.contains(":draft.") && !tags.contains_key(*tag));
         assert!(is_published || lost.count() == 0, "{} killed at request {number}: {tags:#?}", command.name);
         let repeated = fixture.command(command.line).run();
-        match (repeated.code, command.after_3) {
+        match (repeated.code, command.after_exit_code_3) {
             (0, _) => {}
             (3, Some(then)) => {
                 assert!(

@@ -22,7 +22,7 @@ use testkit::sandbox::Output;
 use testkit::skip::skipped;
 use testkit::uncaptured_output::print_uncaptured;
 
-use crate::{in_process, is_whole, variable};
+use crate::{in_process, is_exhaustive, variable};
 
 const REPOSITORY: &str = "team/app";
 
@@ -33,7 +33,7 @@ const ARCHITECTURES: [&str; 8] = ["amd64", "arm64", "386", "arm", "ppc64le", "s3
 const SHOWN_FAILURES_MAX: usize = 5;
 
 /// How often a command is run again that has failed.
-const TRIES_MAX: usize = 60;
+const COMMAND_TRIES_MAX: usize = 60;
 
 /// After how many rounds a line says how far the race is.
 const ROUNDS_PER_LINE: usize = 100;
@@ -41,7 +41,7 @@ const ROUNDS_PER_LINE: usize = 100;
 /// How many take part in a round.
 #[derive(Clone, Copy)]
 struct Size {
-    writers: usize,
+    legs: usize,
     publishers: usize,
     rounds: usize,
 }
@@ -49,26 +49,26 @@ struct Size {
 impl Size {
     /// This one in `make test`, and the other one in `make faults`.
     fn for_mode(sample: Size, whole: Size) -> Size {
-        let size = if is_whole() { whole } else { sample };
+        let size = if is_exhaustive() { whole } else { sample };
         let rounds = variable("RACE_ROUNDS").and_then(|number| usize::try_from(number).ok());
-        Size { rounds: rounds.filter(|_| is_whole()).unwrap_or(size.rounds), ..size }
+        Size { rounds: rounds.filter(|_| is_exhaustive()).unwrap_or(size.rounds), ..size }
     }
 }
 
 /// A clock by which pauses are 200 times as short, and count in full.
 struct FastClock {
-    skipped: Mutex<Duration>,
+    slept: Mutex<Duration>,
 }
 
 impl FastClock {
     fn new() -> Arc<FastClock> {
-        Arc::new(FastClock { skipped: Mutex::default() })
+        Arc::new(FastClock { slept: Mutex::default() })
     }
 }
 
 impl Clock for FastClock {
     fn now(&self) -> Instant {
-        Instant::now() + *self.skipped.lock().unwrap_or_else(PoisonError::into_inner)
+        Instant::now() + *self.slept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn system_time(&self) -> SystemTime {
@@ -77,7 +77,7 @@ impl Clock for FastClock {
 
     fn sleep(&self, time: Duration) {
         thread::sleep(time / 200);
-        *self.skipped.lock().unwrap_or_else(PoisonError::into_inner) += time;
+        *self.slept.lock().unwrap_or_else(PoisonError::into_inner) += time;
     }
 
     fn random_fraction(&self) -> f64 {
@@ -135,7 +135,7 @@ fn platforms(number: usize) -> Vec<(&'static str, &'static str)> {
 }
 
 /// A real registry with an image of each platform, where there is one.
-fn real(writers: usize) -> Option<(DockerRegistry, PlatformImages)> {
+fn start_real_registry(legs: usize) -> Option<(DockerRegistry, PlatformImages)> {
     let registry =
         RealRegistry::start_plain().map_err(|reason| skipped("the race on a real registry", &reason)).ok()?;
     let storage = RegistryFilesystem::new(registry.storage());
@@ -143,16 +143,16 @@ fn real(writers: usize) -> Option<(DockerRegistry, PlatformImages)> {
         let digest = storage.put_image(REPOSITORY, &format!("{os}-{arch}"), os, arch).digest;
         (format!("{os}/{arch}"), digest)
     };
-    let built = platforms(writers).into_iter().map(image).collect();
+    let built = platforms(legs).into_iter().map(image).collect();
     Some((DockerRegistry { registry, storage }, built))
 }
 
-fn loopback(registry: &Registry, writers: usize) -> PlatformImages {
+fn put_platform_images(registry: &Registry, legs: usize) -> PlatformImages {
     let image = |(os, arch)| {
         let image = Image::oci().platform(os, arch).layer(format!("{os} {arch}")).build();
         (format!("{os}/{arch}"), registry.put_image(REPOSITORY, &image.digest(), &image))
     };
-    platforms(writers).into_iter().map(image).collect()
+    platforms(legs).into_iter().map(image).collect()
 }
 
 /// One round: its list, and how many processes ended before they had done their work.
@@ -176,7 +176,7 @@ impl Round<'_> {
         let home = format!("/nonexistent/{machine}");
         let retries = self.retries[machine % self.retries.len()].to_string();
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
-        for _ in 0..TRIES_MAX {
+        for _ in 0..COMMAND_TRIES_MAX {
             let env = Env::from_pairs([
                 ("HOME", home.as_str()),
                 ("DOCKER_CONFIG", &home),
@@ -192,7 +192,7 @@ impl Round<'_> {
                 output.err().lines().filter(|line| !line.starts_with("waiting")).take(2).collect::<Vec<_>>().join(" ");
             self.died.lock().unwrap_or_else(PoisonError::into_inner).push(reason);
         }
-        panic!("{words:?} has failed {TRIES_MAX} times");
+        panic!("{words:?} has failed {COMMAND_TRIES_MAX} times");
     }
 
     fn add(&self, leg: usize) -> Output {
@@ -286,7 +286,7 @@ fn race(
         "shared drafts, {name}: {} rounds of {} legs and {} publishers in {:.1} s: {reports} reports, {} processes \
          ended early, {} lists wrong",
         size.rounds,
-        size.writers,
+        size.legs,
         size.publishers,
         begun.elapsed().as_secs_f64(),
         died.len(),
@@ -302,18 +302,18 @@ fn race(
 
 #[test]
 fn many_legs_and_publishers_on_a_real_registry_publish_one_list() {
-    let sample = Size { writers: 12, publishers: 3, rounds: 2 };
-    let size = Size::for_mode(sample, Size { writers: 64, publishers: 8, rounds: 2000 });
-    let Some((real, built)) = real(size.writers) else { return };
+    let sample = Size { legs: 12, publishers: 3, rounds: 2 };
+    let size = Size::for_mode(sample, Size { legs: 64, publishers: 8, rounds: 2000 });
+    let Some((real, built)) = start_real_registry(size.legs) else { return };
     race("docker-registry", &real, &built, size, &[3], |_, round| round.legs_and_publishers(size.publishers));
 }
 
 /// Fewer at once, and therefore many more rounds.
 #[test]
 fn few_legs_and_publishers_on_a_real_registry_publish_one_list() {
-    let sample = Size { writers: 3, publishers: 2, rounds: 4 };
-    let size = Size::for_mode(sample, Size { writers: 4, publishers: 3, rounds: 1000 });
-    let Some((real, built)) = real(size.writers) else { return };
+    let sample = Size { legs: 3, publishers: 2, rounds: 4 };
+    let size = Size::for_mode(sample, Size { legs: 4, publishers: 3, rounds: 1000 });
+    let Some((real, built)) = start_real_registry(size.legs) else { return };
     race("docker-registry", &real, &built, size, &[3], |_, round| round.legs_and_publishers(size.publishers));
 }
 
@@ -322,33 +322,28 @@ fn few_legs_and_publishers_on_a_real_registry_publish_one_list() {
 fn request_faults() -> Vec<Fault> {
     let later = |status| Fault::Status(status, String::new(), vec![("Retry-After".to_owned(), "1".to_owned())]);
     let mut request_faults = vec![later(429), later(429), later(503), Fault::status(500)];
-    request_faults.extend([
-        Fault::CloseBeforeRead,
-        Fault::CloseAfterEffect,
-        Fault::CloseAfterEffect,
-        Fault::ResetAfterRead,
-    ]);
+    request_faults.extend([Fault::CutBeforeBody, Fault::CutAfterEffect, Fault::CutAfterEffect, Fault::ResetAfterBody]);
     request_faults
 }
 
 /// Reads that are late, refusals, and processes that end at any request.
 #[test]
 fn legs_and_publishers_with_random_faults_publish_one_list() {
-    let sample = Size { writers: 8, publishers: 3, rounds: 6 };
-    let size = Size::for_mode(sample, Size { writers: 24, publishers: 6, rounds: 100 });
+    let sample = Size { legs: 8, publishers: 3, rounds: 6 };
+    let size = Size::for_mode(sample, Size { legs: 24, publishers: 6, rounds: 100 });
     for lag in [0, 2] {
         let registry = Registry::builder().read_lag(lag).start();
-        let built = loopback(&registry, size.writers);
+        let built = put_platform_images(&registry, size.legs);
         let name = format!("failing, {lag} late reads");
         // Two in three processes do not retry, so that each fault ends one.
         race(&name, &registry, &built, size, &[0, 0, 3], |number, round| {
             let seed = number as u64 + 1;
             // A publisher sends two requests for each leg: about one in three gets through without a fault.
-            let one_in = 2 * size.writers as u64;
+            let one_in = 2 * size.legs as u64;
             registry.inject_randomly(RandomFaults::new(seed).one_in(one_in).among(request_faults()));
             let reported = round.legs_and_publishers(size.publishers);
             registry.clear_faults();
-            registry.clear_requests();
+            registry.clear_record();
             reported
         });
     }
@@ -357,14 +352,14 @@ fn legs_and_publishers_with_random_faults_publish_one_list() {
 /// No publisher, and no job that waits for others: the last leg publishes.
 #[test]
 fn legs_alone_publish_one_list() {
-    let sample = Size { writers: 8, publishers: 0, rounds: 6 };
-    let size = Size::for_mode(sample, Size { writers: 24, publishers: 0, rounds: 100 });
+    let sample = Size { legs: 8, publishers: 0, rounds: 6 };
+    let size = Size::for_mode(sample, Size { legs: 24, publishers: 0, rounds: 100 });
     for lag in [0, 2] {
         let registry = Registry::builder().read_lag(lag).start();
-        let built = loopback(&registry, size.writers);
+        let built = put_platform_images(&registry, size.legs);
         race(&format!("legs alone, {lag} late reads"), &registry, &built, size, &[3], |_, round| {
             let reported = round.legs_alone();
-            registry.clear_requests();
+            registry.clear_record();
             reported
         });
     }

@@ -112,7 +112,7 @@ impl IndexBuilder {
     }
 
     /// An attestation of `image`, as buildx makes one: an OCI image with an in-toto layer and platform unknown/unknown.
-    pub fn attestation(self, image: &Image) -> IndexBuilder {
+    pub fn attestation_of(self, image: &Image) -> IndexBuilder {
         let digest = image.digest();
         let statement = json!({"_type": "https://in-toto.io/Statement/v0.1", "subject": [{"digest": digest}]});
         let attestation = Image::oci()
@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn an_index_lists_children_and_attestations() {
         let image = Image::oci().platform("linux", "amd64").layer(b"one").build();
-        let index = Index::oci().image(&image).attestation(&image).annotation("k", "v").build();
+        let index = Index::oci().image(&image).attestation_of(&image).annotation("k", "v").build();
         let value: Value = serde_json::from_slice(&index.manifest).unwrap();
         assert_eq!(value["manifests"][0]["digest"], image.digest());
         assert_eq!(value["manifests"][0]["platform"]["architecture"], "amd64");

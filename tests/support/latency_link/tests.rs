@@ -38,7 +38,7 @@ fn a_link_delivers_all_bytes_in_order() {
     let message: Vec<u8> = (0..3_000_000_u32).map(|number| (number % 251) as u8).collect();
     assert!(exchange(link.proxy.addr(), &message) == message, "the bytes are others");
     let counts = link.counts();
-    assert_eq!((counts.connections, counts.sent, counts.received), (1, 3_000_000, 3_000_000));
+    assert_eq!((counts.connections, counts.to_server, counts.to_client), (1, 3_000_000, 3_000_000));
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn many_connections_at_once_are_counted_each() {
     let counts = link.take();
     assert_eq!((counts.connections, counts.tls_hellos), (60, 0));
     assert_eq!(counts.methods(), BTreeMap::from([("GET", 60), ("POST", 60)]));
-    assert_eq!(counts.sequential_round_trips(), 180);
+    assert_eq!(counts.round_trips_without_concurrency(), 180);
     let mut targets: Vec<&str> = counts.requests.iter().map(|request| request.target.as_str()).collect();
     targets.sort_unstable();
     targets.dedup();

@@ -82,7 +82,9 @@ impl AccessControl {
         let (needed, source) = needed_scopes(head);
         let holds = |scope: &Option<String>| scope.as_ref().is_none_or(|scope| token.granted.contains(scope));
         let may_mount = holds(&source);
-        if !needed.iter().all(|scope| token.granted.contains(scope)) || !(may_mount || bearer.lenient_mounts) {
+        if !needed.iter().all(|scope| token.granted.contains(scope))
+            || !(may_mount || bearer.denied_mounts_start_uploads)
+        {
             return Err(Some("insufficient_scope"));
         }
         Ok(Access { may_mount })
@@ -182,7 +184,7 @@ impl AccessControl {
                 return Err(Response::error(403, "DENIED", "access to the resource is denied", Value::Null));
             }
             let allowed = is_authenticated || scope.ends_with(":pull");
-            if allowed && !bearer.omitted_scopes.iter().any(|pattern| covers(pattern, &scope)) {
+            if allowed && !bearer.never_granted_scopes.iter().any(|pattern| covers(pattern, &scope)) {
                 granted.insert(scope);
             }
         }

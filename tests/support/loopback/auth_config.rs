@@ -30,12 +30,12 @@ pub struct Bearer {
     pub(super) users: Vec<(String, String)>,
     pub(super) refresh_tokens: Vec<String>,
     pub(super) registry_tokens: Vec<String>,
-    pub(super) omitted_scopes: Vec<String>,
+    pub(super) never_granted_scopes: Vec<String>,
     pub(super) denied_scopes: Vec<String>,
     pub(super) expires_in: Option<u64>,
     pub(super) post_status: Option<u16>,
     pub(super) anonymous_pull: bool,
-    pub(super) lenient_mounts: bool,
+    pub(super) denied_mounts_start_uploads: bool,
     pub(super) padding: usize,
     pub(super) field: Option<String>,
     pub(super) realm: Option<String>,
@@ -56,12 +56,12 @@ impl Bearer {
             users: Vec::new(),
             refresh_tokens: Vec::new(),
             registry_tokens: Vec::new(),
-            omitted_scopes: Vec::new(),
+            never_granted_scopes: Vec::new(),
             denied_scopes: Vec::new(),
             expires_in: None,
             post_status: None,
             anonymous_pull: false,
-            lenient_mounts: false,
+            denied_mounts_start_uploads: false,
             padding: 0,
             field: None,
             realm: None,
@@ -107,8 +107,8 @@ impl Bearer {
     }
 
     /// Tokens never include this scope: `repository:NAME:ACTION`, or `repository:NAME` for all its actions.
-    pub fn omit_scope(mut self, scope: &str) -> Bearer {
-        self.omitted_scopes.push(scope.into());
+    pub fn never_grant_scope(mut self, scope: &str) -> Bearer {
+        self.never_granted_scopes.push(scope.into());
         self
     }
 
@@ -126,8 +126,8 @@ impl Bearer {
 
     /// A mount from a repository that the token may not pull starts an upload (202), as Docker Hub has it, instead of
     /// the 401 that names both scopes, as docker-registry has it.
-    pub fn lenient_mounts(mut self) -> Bearer {
-        self.lenient_mounts = true;
+    pub fn denied_mounts_start_uploads(mut self) -> Bearer {
+        self.denied_mounts_start_uploads = true;
         self
     }
 

@@ -49,7 +49,7 @@ impl Builder {
     /// Speaks TLS; `certs::Pair::server_config` makes the configuration.
     pub fn tls(mut self, config: Arc<ServerConfig>) -> Builder {
         self.tls = Some(config);
-        self.habits.https = true;
+        self.habits.serves_tls = true;
         self
     }
 
@@ -72,7 +72,7 @@ impl Builder {
         let listener = bind();
         let own_port = matches!(&self.auth, Auth::Bearer(bearer) if bearer.own_port);
         let token_listener = own_port.then(bind);
-        let scheme = if self.habits.https { "https" } else { "http" };
+        let scheme = if self.habits.serves_tls { "https" } else { "http" };
         let own_realm = format!("{scheme}://{}/token", address(token_listener.as_ref().unwrap_or(&listener)));
         let shared = Arc::new(Shared {
             log: Arc::default(),
@@ -89,6 +89,6 @@ impl Builder {
             Server::start(listener, self.tls.clone(), self.max_connections, Arc::clone(&shared.log), Arc::new(handler))
         };
         let (server, tokens) = (serve(listener), token_listener.map(serve));
-        Registry { shared, server, tokens: Mutex::new(tokens) }
+        Registry { shared, server, token_server: Mutex::new(tokens) }
     }
 }

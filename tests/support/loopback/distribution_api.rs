@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::auth::Access;
 use super::blob::{self, Blob};
 use super::faults::web_page;
-use super::habits::{Habits, LagState, Referrers};
+use super::habits::{Habits, Referrers, RefusalCounts};
 use super::http::{Head, Request, Response};
 use super::lock;
 use super::manifest;
@@ -42,7 +42,7 @@ pub(crate) struct ApiState {
     pub(crate) uploads: BTreeMap<String, Upload>,
     pub(crate) uploads_started: usize,
     /// What habits remember.
-    pub(crate) lag: LagState,
+    pub(crate) refusal_counts: RefusalCounts,
     /// The digests of manifests that were removed because nothing named them any more: indexes that name them are
     /// still accepted.
     pub(crate) pruned: BTreeSet<String>,
@@ -51,12 +51,12 @@ pub(crate) struct ApiState {
 impl ApiState {
     pub(crate) fn add_blob(&mut self, repo: &str, bytes: &[u8]) -> String {
         let digest = sha256(bytes);
-        self.link_blob(repo, &digest, Blob::Stored(Arc::new(bytes.to_vec())));
+        self.add_blob_as(repo, &digest, Blob::Stored(Arc::new(bytes.to_vec())));
         digest
     }
 
     /// Puts a blob in place; one that is there already stays as it is held.
-    pub(crate) fn link_blob(&mut self, repo: &str, digest: &str, blob: Blob) {
+    pub(crate) fn add_blob_as(&mut self, repo: &str, digest: &str, blob: Blob) {
         self.blobs.entry(digest.into()).or_insert(blob);
         self.repos.entry(repo.into()).or_default().blobs.insert(digest.into());
     }
@@ -106,7 +106,7 @@ impl DistributionApi {
             }
             ("GET" | "HEAD", Route::Blob { repo, digest }) => {
                 let mut response = blob::get(state, head, &repo, &digest, !habits.no_ranges);
-                if let (true, Some(Blob::Stored(bytes))) = (habits.canonical_blobs, state.blobs.get(&digest)) {
+                if let (true, Some(Blob::Stored(bytes))) = (habits.canonical_blob_digests, state.blobs.get(&digest)) {
                     response.set("Docker-Content-Digest", &sha256(bytes));
                 }
                 response
@@ -139,14 +139,14 @@ impl DistributionApi {
     }
 
     fn absolute(&self, head: &Head, path: &str) -> String {
-        let scheme = if self.habits.https || self.habits.https_locations { "https" } else { "http" };
+        let scheme = if self.habits.serves_tls || self.habits.https_locations { "https" } else { "http" };
         format!("{scheme}://{}{path}", head.header("Host").unwrap_or("localhost"))
     }
 
     fn get_manifest(&self, state: &mut ApiState, head: &Head, repo: &str, reference: &str) -> Response {
         let manifests = &self.habits.manifests;
-        let special = manifests.hide_new_manifest(state, repo, reference);
-        let special = special.or_else(|| manifests.convert(state, head, repo, reference));
+        let special = manifests.refuse_get(state, repo, reference);
+        let special = special.or_else(|| manifests.replacement(state, head, repo, reference));
         let response = special.unwrap_or_else(|| manifest::get(state, head, repo, reference));
         match self.habits.tags.missing.filter(|_| response.status == 404 && !reference.contains(':')) {
             Some(status) => {
@@ -173,7 +173,7 @@ impl DistributionApi {
         let before = state.repos.get(repo).and_then(|repo| repo.tags.get(reference).cloned());
         let digest = state.add_manifest(repo, reference, media_type, &request.body);
         manifests.after_move(state, repo, before, &digest);
-        manifests.record_put(state, repo, &digest, &request.body);
+        manifests.after_put(state, repo, &digest, &request.body);
         let location = self.url(&request.head, &format!("/v2/{repo}/manifests/{digest}"));
         let response = Response::new(201).header("Location", location).header("Docker-Content-Digest", digest);
         match subject {
@@ -186,7 +186,7 @@ impl DistributionApi {
         let head = &request.head;
         let parameter = |name: &str| head.query(name).into_iter().next();
         if let (Some(_), Some(from)) = (parameter("mount"), parameter("from"))
-            && self.habits.no_cross_project_mounts
+            && self.habits.denies_cross_repository_mounts
             && from != repo
         {
             let refusal = Response::error(401, "UNAUTHORIZED", "unauthorized to access repository", Value::Null);

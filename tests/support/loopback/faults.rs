@@ -12,15 +12,15 @@ pub enum Fault {
     /// This status, body and these headers instead of doing anything.
     Status(u16, String, Vec<(String, String)>),
     /// The connection is cut once the head was read, before the body is; nothing is done.
-    CloseBeforeRead,
+    CutBeforeBody,
     /// The connection is cut once the whole request was read; nothing is done.
-    CloseAfterRead,
+    CutAfterBody,
     /// The connection is reset (TCP RST) once the head was read; nothing is done.
-    ResetBeforeRead,
+    ResetBeforeBody,
     /// The connection is reset once the whole request was read; nothing is done.
-    ResetAfterRead,
+    ResetAfterBody,
     /// The connection is cut in place of the answer, after the request had its effect.
-    CloseAfterEffect,
+    CutAfterEffect,
     /// The connection is cut once so many bytes of the request's body were read, or all of them where there are no
     /// more. What was read of an upload stays in it; nothing else is done.
     CutRequestAfter(u64),
@@ -96,11 +96,11 @@ impl Fault {
         let mut all: Vec<Fault> = [400, 401, 403, 404, 405, 408, 500, 502, 504].map(Fault::status).into();
         all.extend([429, 503].map(retry));
         all.extend([
-            Fault::CloseBeforeRead,
-            Fault::CloseAfterRead,
-            Fault::ResetBeforeRead,
-            Fault::ResetAfterRead,
-            Fault::CloseAfterEffect,
+            Fault::CutBeforeBody,
+            Fault::CutAfterBody,
+            Fault::ResetBeforeBody,
+            Fault::ResetAfterBody,
+            Fault::CutAfterEffect,
             Fault::CutRequestAfter(20),
             Fault::ShortBody(10),
             Fault::LongLength(3),
@@ -134,13 +134,13 @@ impl Fault {
     /// Whether the request may do what it is for, and an upload take its body.
     pub(crate) fn has_effect(&self) -> bool {
         let replacement = matches!(self, Fault::Status(..) | Fault::Html200 | Fault::Redirect { .. });
-        let ended = matches!(self, Fault::CloseBeforeRead | Fault::CloseAfterRead);
-        let reset = matches!(self, Fault::ResetBeforeRead | Fault::ResetAfterRead);
+        let ended = matches!(self, Fault::CutBeforeBody | Fault::CutAfterBody);
+        let reset = matches!(self, Fault::ResetBeforeBody | Fault::ResetAfterBody);
         !replacement && !ended && !reset && *self != Fault::EarlyFinal401
     }
 
     /// Bytes of the body that are read.
-    pub(crate) fn reads(&self) -> u64 {
+    pub(crate) fn body_bytes_read(&self) -> u64 {
         if let Fault::CutRequestAfter(bytes) = self { *bytes } else { u64::MAX }
     }
 
@@ -250,7 +250,7 @@ impl Fault {
         let mut send = |piece: &[u8]| {
             for byte in piece {
                 let may = match self {
-                    Fault::Drip => held.may_drip(sent),
+                    Fault::Drip => held.wait_to_drip(sent),
                     Fault::StallAfter(_) => sent < start || held.wait(),
                     _ => true,
                 };

@@ -29,7 +29,7 @@ pub(crate) struct HeldRequest<'a> {
 
 impl Gate {
     /// Registers a request. Call it before the request is recorded in the log.
-    pub(crate) fn hold(&self) -> HeldRequest<'_> {
+    pub(crate) fn register(&self) -> HeldRequest<'_> {
         let state = lock(&self.state);
         HeldRequest { gate: self, opened: state.opened, dripped: state.dripped }
     }
@@ -66,7 +66,7 @@ impl HeldRequest<'_> {
     }
 
     /// Waits until one more byte than `sent` may go; false when it never may.
-    pub(crate) fn may_drip(&self, sent: u64) -> bool {
+    pub(crate) fn wait_to_drip(&self, sent: u64) -> bool {
         self.gate.wait_while(|state| state.opened == self.opened && state.dripped - self.dripped <= sent)
     }
 }

@@ -31,7 +31,7 @@ impl GeneratedBlob {
             Ok(())
         });
         whole.expect("nothing here fails");
-        blob.digest = hex(hash);
+        blob.digest = sha256_digest(hash);
         blob
     }
 
@@ -108,7 +108,7 @@ impl GeneratedBody {
 }
 
 /// `sha256:` and the hex digits of a finished hash.
-pub(crate) fn hex(hash: Sha256) -> String {
+pub(crate) fn sha256_digest(hash: Sha256) -> String {
     let digits: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
     format!("sha256:{digits}")
 }

@@ -6,7 +6,7 @@ mod manifests;
 mod pruning;
 mod tags;
 
-pub(crate) use manifests::{LagState, PutsInFlight};
+pub(crate) use manifests::{PutsInFlight, RefusalCounts};
 
 use super::Builder;
 use super::http::{Head, Response};
@@ -15,7 +15,7 @@ use crate::image::{DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST};
 /// How this registry differs from the distribution spec's letter, or from docker-registry.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Habits {
-    pub(crate) https: bool,
+    pub(crate) serves_tls: bool,
     pub(crate) no_mounts: bool,
     pub(crate) referrers: Referrers,
     pub(crate) relative_locations: bool,
@@ -23,17 +23,17 @@ pub(crate) struct Habits {
     pub(crate) absolute_links: bool,
     pub(crate) no_digest_header: bool,
     pub(crate) other_digest: bool,
-    pub(crate) chunk_least: Option<u64>,
-    pub(crate) hides: HidesFrom,
+    pub(crate) chunk_min_length: Option<u64>,
+    pub(crate) hides_repositories_from: HidesFrom,
     pub(crate) refused: Vec<(&'static str, u16)>,
-    pub(crate) any_manifest: bool,
-    pub(crate) no_nested: bool,
+    pub(crate) any_media_type: bool,
+    pub(crate) no_nested_indexes: bool,
     pub(crate) no_deletion: bool,
     pub(crate) no_ranges: bool,
     pub(crate) loses_broken_uploads: bool,
     pub(crate) discard_above: Option<u64>,
-    pub(crate) canonical_blobs: bool,
-    pub(crate) no_cross_project_mounts: bool,
+    pub(crate) canonical_blob_digests: bool,
+    pub(crate) denies_cross_repository_mounts: bool,
     pub(crate) https_locations: bool,
     pub(crate) reasons_in_detail: bool,
     pub(crate) limits: limits::Limits,
@@ -134,19 +134,19 @@ impl Builder {
 
     /// Says `OCI-Chunk-Min-Length` when an upload begins, and takes nothing more after a chunk of fewer bytes.
     pub fn chunk_min_length(mut self, bytes: u64) -> Builder {
-        self.habits.chunk_least = Some(bytes);
+        self.habits.chunk_min_length = Some(bytes);
         self
     }
 
     /// 404 `NAME_UNKNOWN` where credentials were shown that are not enough; without any it is the usual 401.
-    pub fn hides_from_authenticated(mut self) -> Builder {
-        self.habits.hides = HidesFrom::Authenticated;
+    pub fn hides_repositories_from_authenticated(mut self) -> Builder {
+        self.habits.hides_repositories_from = HidesFrom::Authenticated;
         self
     }
 
     /// 404 `NAME_UNKNOWN` in place of every 401, but for `/v2/` itself: only that sends the challenge.
-    pub fn hides_from_all(mut self) -> Builder {
-        self.habits.hides = HidesFrom::All;
+    pub fn hides_repositories_from_all(mut self) -> Builder {
+        self.habits.hides_repositories_from = HidesFrom::All;
         self
     }
 
@@ -171,14 +171,14 @@ impl Builder {
     }
 
     /// Takes manifests of any media type, where most take images and lists alone.
-    pub fn takes_any_manifest(mut self) -> Builder {
-        self.habits.any_manifest = true;
+    pub fn takes_any_media_type(mut self) -> Builder {
+        self.habits.any_media_type = true;
         self
     }
 
     /// Refuses indexes that list an index, with 400 `MANIFEST_INVALID`.
     pub fn without_nested_indexes(mut self) -> Builder {
-        self.habits.no_nested = true;
+        self.habits.no_nested_indexes = true;
         self
     }
 
@@ -209,13 +209,13 @@ impl Builder {
 
     /// Calls a blob by its sha256 digest, by whatever digest it was uploaded or asked for.
     pub fn canonical_blob_digests(mut self) -> Builder {
-        self.habits.canonical_blobs = true;
+        self.habits.canonical_blob_digests = true;
         self
     }
 
     /// Answers a mount from another repository with 401, as Harbor does between projects.
-    pub fn without_cross_project_mounts(mut self) -> Builder {
-        self.habits.no_cross_project_mounts = true;
+    pub fn denies_cross_repository_mounts(mut self) -> Builder {
+        self.habits.denies_cross_repository_mounts = true;
         self
     }
 

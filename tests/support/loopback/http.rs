@@ -47,7 +47,7 @@ pub(crate) struct Request {
     /// The body; empty for one that went into an upload as it came, or was not wanted.
     pub(crate) body: Vec<u8>,
     /// Whether the body went into the upload that the path names.
-    pub(crate) received: bool,
+    pub(crate) is_body_in_upload: bool,
 }
 
 /// An answer, not yet sent.

@@ -73,7 +73,7 @@ pub(crate) fn check(
         return Err(refuse("TAG_INVALID", "manifest tag did not match URI", Value::Null));
     }
     let is_known = [DOCKER_MANIFEST, DOCKER_LIST, OCI_MANIFEST, OCI_INDEX].contains(&media_type);
-    if !is_known && !habits.any_manifest {
+    if !is_known && !habits.any_media_type {
         return Err(invalid(&format!("unsupported manifest media type: {media_type:?}")));
     }
     if let Some(status) = habits.refuses(media_type) {
@@ -89,19 +89,19 @@ pub(crate) fn check(
         None if media_type.contains("docker") => return Err(invalid("mediaType is missing")),
         _ => {}
     }
-    if habits.no_nested && array(&manifest["manifests"]).is_some_and(|children| children.iter().any(is_index)) {
+    if habits.no_nested_indexes && array(&manifest["manifests"]).is_some_and(|children| children.iter().any(is_index)) {
         return Err(invalid("an index in an index"));
     }
     let mut missing = missing(repo, media_type, &manifest).ok_or_else(|| invalid("a descriptor is malformed"))?;
     missing.retain(|digest| !ignored_digests.contains(digest));
     if !missing.is_empty() {
-        let errors: Vec<Value> = missing.iter().map(|digest| blob_unknown(digest)).collect();
+        let errors: Vec<Value> = missing.iter().map(|digest| manifest_blob_unknown(digest)).collect();
         return Err(Box::new(Response::new(400).json(&json!({"errors": errors}))));
     }
     Ok(manifest["subject"]["digest"].as_str().map(str::to_owned))
 }
 
-fn blob_unknown(digest: &str) -> Value {
+fn manifest_blob_unknown(digest: &str) -> Value {
     json!({"code": "MANIFEST_BLOB_UNKNOWN", "message": "blob unknown to registry", "detail": {"digest": digest}})
 }
 
@@ -120,7 +120,7 @@ fn missing(repo: Option<&Repo>, media_type: &str, manifest: &Value) -> Option<Ve
     let layers = array(&manifest["layers"])?;
     for blob in std::iter::once(&manifest["config"]).chain(layers) {
         let digest = blob["digest"].as_str()?;
-        if !is_elsewhere(blob) && !repo.is_some_and(|repo| repo.blobs.contains(digest)) {
+        if !is_foreign_layer(blob) && !repo.is_some_and(|repo| repo.blobs.contains(digest)) {
             missing.push(digest.to_owned());
         }
     }
@@ -133,7 +133,7 @@ fn array(value: &Value) -> Option<&[Value]> {
 }
 
 /// Whether a layer's bytes are to be had at another address, so that the registry need not hold them.
-fn is_elsewhere(blob: &Value) -> bool {
+fn is_foreign_layer(blob: &Value) -> bool {
     let media_type = blob["mediaType"].as_str().unwrap_or_default();
     let foreign = media_type == DOCKER_FOREIGN_LAYER || media_type.contains("layer.nondistributable");
     foreign && blob["urls"].as_array().is_some_and(|urls| !urls.is_empty())

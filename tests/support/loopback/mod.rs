@@ -57,7 +57,7 @@ pub struct Registry {
     shared: Arc<Shared>,
     server: Server,
     /// Where the tokens come from, when they have a port of their own.
-    tokens: Mutex<Option<Server>>,
+    token_server: Mutex<Option<Server>>,
 }
 
 /// What the threads of one registry have in common.
@@ -103,14 +103,14 @@ impl Registry {
     }
 
     /// The words of a command line, with the whole name in the place of each that begins with `@`.
-    pub fn words(&self, words: &[&str]) -> Vec<String> {
+    pub fn expand_names(&self, words: &[&str]) -> Vec<String> {
         let named = |word: &&str| word.strip_prefix('@').map_or_else(|| (*word).to_owned(), |rest| self.name(rest));
         words.iter().map(named).collect()
     }
 
     /// `http://…` or `https://…`, without a path.
     pub fn url(&self) -> String {
-        let scheme = if self.shared.api.habits.https { "https" } else { "http" };
+        let scheme = if self.shared.api.habits.serves_tls { "https" } else { "http" };
         format!("{scheme}://{}", self.addr())
     }
 
@@ -146,12 +146,12 @@ impl Registry {
 
     /// Puts a blob in place under this digest of it.
     pub fn put_blob_as(&self, repo: &str, digest: &str, bytes: &[u8]) {
-        lock(&self.shared.api.state).link_blob(repo, digest, Blob::Stored(Arc::new(bytes.to_vec())));
+        lock(&self.shared.api.state).add_blob_as(repo, digest, Blob::Stored(Arc::new(bytes.to_vec())));
     }
 
     /// Puts a blob in place that is made anew whenever it is asked for; gives its digest.
     pub fn put_generated_blob(&self, repo: &str, blob: &GeneratedBlob) -> String {
-        lock(&self.shared.api.state).link_blob(repo, &blob.digest(), Blob::Generated(blob.clone()));
+        lock(&self.shared.api.state).add_blob_as(repo, &blob.digest(), Blob::Generated(blob.clone()));
         blob.digest()
     }
 
@@ -186,7 +186,7 @@ impl Registry {
     }
 
     /// Forgets what was recorded; what is stored, the faults and the tokens stay.
-    pub fn clear_requests(&self) {
+    pub fn clear_record(&self) {
         self.shared.log.clear();
     }
 
@@ -228,8 +228,8 @@ impl Registry {
     }
 
     /// Ends the token endpoint for good, where it has a port of its own: connections to it are refused.
-    pub fn stop_tokens(&self) {
-        let tokens = lock(&self.tokens).take();
+    pub fn stop_token_server(&self) {
+        let tokens = lock(&self.token_server).take();
         assert!(tokens.is_some(), "the token endpoint has no port of its own, or was stopped before");
     }
 
@@ -258,14 +258,14 @@ impl Drop for Registry {
 
 impl Shared {
     fn handle(&self, connection: &mut Connection, head: Head) -> io::Result<AfterResponse> {
-        let held = self.gate.hold();
+        let held = self.gate.register();
         // Before it is announced: a test that waits for it may send others, which must not get its fault.
         let pick = || self.faults.pick(&head).or_else(|| self.rate_limit.as_ref().and_then(RateLimit::refusal));
         let (put, fault) = self.puts_in_flight.begin_put(&self.api.habits.manifests, &head, pick);
         let serial = self.log.record_arrival(&head, connection);
         match &fault {
-            Some(Fault::CloseBeforeRead) => return Ok(cut(connection)),
-            Some(Fault::ResetBeforeRead) => return Ok(AfterResponse::Reset),
+            Some(Fault::CutBeforeBody) => return Ok(cut(connection)),
+            Some(Fault::ResetBeforeBody) => return Ok(AfterResponse::Reset),
             Some(Fault::EarlyFinal401) => return self.refuse_early(connection, &head, serial),
             Some(Fault::ExpireTokens) => self.access_control.expire_tokens(),
             None if head.wants_continue() && self.refusal(&head).is_some() => {
@@ -274,16 +274,16 @@ impl Shared {
             _ => {}
         }
         let request = self.receive(connection, head, serial, fault.as_ref())?;
-        if fault == Some(Fault::ResetAfterRead) {
+        if fault == Some(Fault::ResetAfterBody) {
             return Ok(AfterResponse::Reset);
         }
-        let cut_now = matches!(fault, Some(Fault::CloseAfterRead | Fault::CutRequestAfter(_)));
+        let cut_now = matches!(fault, Some(Fault::CutAfterBody | Fault::CutRequestAfter(_)));
         if cut_now || (fault == Some(Fault::Hang) && !held.wait()) {
             return Ok(cut(connection));
         }
         let mut response =
             fault.as_ref().and_then(|fault| fault.replacement(&request.head)).unwrap_or_else(|| self.answer(&request));
-        if fault == Some(Fault::CloseAfterEffect) {
+        if fault == Some(Fault::CutAfterEffect) {
             return Ok(cut(connection));
         }
         if let Some(fault) = &fault {
@@ -312,23 +312,23 @@ impl Shared {
             Route::Upload { repo, id } => Some((repo, id)),
             _ => None,
         };
-        let received = effect && self.refusal(&head).is_none();
-        let received =
-            received && upload.as_ref().is_some_and(|(repo, id)| upload::receives(&lock(state), &head, repo, id));
+        let is_body_in_upload = effect && self.refusal(&head).is_none();
+        let is_body_in_upload = is_body_in_upload
+            && upload.as_ref().is_some_and(|(repo, id)| upload::receives(&lock(state), &head, repo, id));
         let mut body = Vec::new();
-        let limit = fault.map_or(u64::MAX, Fault::reads);
+        let limit = fault.map_or(u64::MAX, Fault::body_bytes_read);
         let read = connection.read_body(&head, limit, |bytes| {
             match &upload {
                 None => body.extend_from_slice(bytes),
-                Some((_, id)) if received => upload::receive(&mut lock(state), id, bytes, habits),
+                Some((_, id)) if is_body_in_upload => upload::receive(&mut lock(state), id, bytes, habits),
                 Some(_) => {}
             }
-            self.log.read(serial, bytes);
+            self.log.record_body(serial, bytes);
         });
-        if let (true, Some((_, id))) = (received && (read.is_err() || limit < u64::MAX), &upload) {
+        if let (true, Some((_, id))) = (is_body_in_upload && (read.is_err() || limit < u64::MAX), &upload) {
             upload::connection_broke(&mut lock(state), id, habits);
         }
-        read.map(|()| Request { head, body, received })
+        read.map(|()| Request { head, body, is_body_in_upload })
     }
 
     fn answer(&self, request: &Request) -> Response {
@@ -352,7 +352,7 @@ impl Shared {
 
     /// The refusal, or what a registry says instead that does not tell what it has.
     fn hide(&self, head: &Head, refusal: Response) -> Response {
-        let hidden = match self.api.habits.hides {
+        let hidden = match self.api.habits.hides_repositories_from {
             HidesFrom::Nobody => false,
             HidesFrom::Authenticated => head.header("Authorization").is_some(),
             HidesFrom::All => true,

@@ -3,12 +3,12 @@
 use super::{RecordedRequest, Registry, lock};
 
 impl Registry {
-    /// Every request since the start or the last [`Registry::clear_requests`], in order of arrival.
+    /// Every request since the start or the last [`Registry::clear_record`], in order of arrival.
     pub fn requests(&self) -> Vec<RecordedRequest> {
         self.shared.log.requests()
     }
 
-    /// Connections accepted since the start or the last [`Registry::clear_requests`].
+    /// Connections accepted since the start or the last [`Registry::clear_record`].
     pub fn connections(&self) -> usize {
         self.shared.log.connections()
     }
@@ -24,7 +24,7 @@ impl Registry {
     }
 
     fn token_port(&self) -> Option<u16> {
-        lock(&self.tokens).as_ref().map(|tokens| tokens.addr().port())
+        lock(&self.token_server).as_ref().map(|tokens| tokens.addr().port())
     }
 
     /// TLS handshakes that were done on the registry's own port since then.
@@ -45,8 +45,8 @@ impl Registry {
     }
 
     /// Ends every connection by which no request has come, after these bytes; gives how many that were.
-    pub fn close_unused(&self, goodbye: &[u8]) -> usize {
-        self.server.close_unused(goodbye)
+    pub fn close_unused_connections(&self, goodbye: &[u8]) -> usize {
+        self.server.close_unused_connections(goodbye)
     }
 
     /// Blocks until what was recorded satisfies `condition` (a request is recorded when its head has arrived, and again

@@ -14,7 +14,7 @@ pub struct RecordedRequest {
     /// The method.
     pub method: String,
     /// The path with its query, as sent.
-    pub path: String,
+    pub target: String,
     /// The headers, in order, as sent.
     pub headers: Vec<(String, String)>,
     /// Bytes of the body that were read so far (0 when a fault left it unread).
@@ -38,12 +38,12 @@ impl RecordedRequest {
 
     /// Whether this asked for a token.
     pub fn is_token_request(&self) -> bool {
-        self.path.starts_with("/token")
+        self.target.starts_with("/token")
     }
 
-    /// `METHOD path status`: one line that a test can compare.
+    /// `METHOD target status`: one line that a test can compare.
     pub fn line(&self) -> String {
-        format!("{} {} {}", self.method, self.path, self.status)
+        format!("{} {} {}", self.method, self.target, self.status)
     }
 }
 
@@ -52,7 +52,7 @@ struct Records {
     requests: Vec<RecordedRequest>,
     arrived: usize,
     /// Over the server's life.
-    connections: usize,
+    connections_total: usize,
     /// Since the record was cleared: the port of each connection, and of each TLS handshake that was done.
     accepted: Vec<u16>,
     handshakes: Vec<u16>,
@@ -69,10 +69,10 @@ impl RequestLog {
     /// Counts a connection and gives its number.
     pub(crate) fn record_connection(&self, port: u16) -> usize {
         let mut records = lock(&self.records);
-        records.connections += 1;
+        records.connections_total += 1;
         records.accepted.push(port);
         self.changed.notify_all();
-        records.connections
+        records.connections_total
     }
 
     /// A TLS handshake is done.
@@ -88,7 +88,7 @@ impl RequestLog {
         let serial = records.arrived;
         records.requests.push(RecordedRequest {
             method: head.method.clone(),
-            path: head.target.clone(),
+            target: head.target.clone(),
             headers: head.headers.clone(),
             body_len: 0,
             body: Vec::new(),
@@ -102,7 +102,7 @@ impl RequestLog {
     }
 
     /// Some more of a request's body has come.
-    pub(crate) fn read(&self, serial: usize, bytes: &[u8]) {
+    pub(crate) fn record_body(&self, serial: usize, bytes: &[u8]) {
         self.update(serial, |request| {
             request.body_len += bytes.len();
             if request.body_len <= RECORDED_BODY_MAX {

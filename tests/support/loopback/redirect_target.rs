@@ -38,7 +38,7 @@ impl RedirectTarget {
         let (answers, recorded) = (Arc::clone(&pages), Arc::clone(&log));
         let handler: Arc<Handler> = Arc::new(move |connection: &mut Connection, head: Head| {
             let serial = recorded.record_arrival(&head, connection);
-            connection.read_body(&head, u64::MAX, |bytes| recorded.read(serial, bytes))?;
+            connection.read_body(&head, u64::MAX, |bytes| recorded.record_body(serial, bytes))?;
             let response = match lock(&answers).get(&head.target) {
                 Some((media_type, bytes)) => Response::new(200).body(media_type, bytes.clone()),
                 None => Response::new(404).body("text/plain", "nothing here\n"),

@@ -11,7 +11,7 @@ use super::random_faults::RandomFaults;
 #[derive(Clone, Debug)]
 pub struct Rule {
     method: Option<String>,
-    path_contains: String,
+    target_contains: String,
     authorized: bool,
     first: usize,
     last: usize,
@@ -20,9 +20,9 @@ pub struct Rule {
 impl Rule {
     /// Requests of this method (`*` for all) whose path and query contain the text; every one of them, unless
     /// narrowed by the calls below.
-    pub fn on(method: &str, path_contains: &str) -> Rule {
+    pub fn on(method: &str, target_contains: &str) -> Rule {
         let method = (method != "*").then(|| method.to_owned());
-        Rule { method, path_contains: path_contains.into(), authorized: false, first: 1, last: usize::MAX }
+        Rule { method, target_contains: target_contains.into(), authorized: false, first: 1, last: usize::MAX }
     }
 
     /// Every request.
@@ -42,7 +42,7 @@ impl Rule {
     }
 
     /// The first n that match.
-    pub fn times(mut self, n: usize) -> Rule {
+    pub fn first_n(mut self, n: usize) -> Rule {
         (self.first, self.last) = (1, n);
         self
     }
@@ -67,7 +67,7 @@ impl Rule {
 
     fn matches(&self, head: &Head) -> bool {
         self.method.as_ref().is_none_or(|method| *method == head.method)
-            && head.target.contains(&self.path_contains)
+            && head.target.contains(&self.target_contains)
             && (!self.authorized || head.header("Authorization").is_some())
     }
 }

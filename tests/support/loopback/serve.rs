@@ -69,7 +69,7 @@ impl Server {
     }
 
     /// Ends every connection by which no request has come, after these bytes; gives how many that were.
-    pub(crate) fn close_unused(&self, goodbye: &[u8]) -> usize {
+    pub(crate) fn close_unused_connections(&self, goodbye: &[u8]) -> usize {
         let (open, used) = (lock(&self.inner.open), lock(&self.inner.used));
         let mut unused: Vec<&TcpStream> =
             open.iter().filter(|(number, _)| !used.contains(number)).map(|(_, socket)| socket).collect();

@@ -161,7 +161,7 @@ fn basic_auth_requires_the_password() {
 
 #[test]
 fn bearer_tokens_hold_what_was_granted() {
-    let bearer = Bearer::new().user("alice", "wonder").anonymous_pull().omit_scope("repository:app:push");
+    let bearer = Bearer::new().user("alice", "wonder").anonymous_pull().never_grant_scope("repository:app:push");
     let registry = Registry::builder().bearer(bearer).start();
     registry.put_image("app", "1", &image("amd64"));
     let client = Client::new(registry.host());
@@ -236,7 +236,7 @@ fn tls_asks_for_client_certificates() {
     assert!(registry.url().starts_with("https://"));
     let plain = get(&Client::new(registry.host()), "/v2/");
     assert_eq!((plain.status, plain.text().contains("HTTPS server")), (400, true));
-    let error = client_of_plain(&Registry::start(), &ca);
+    let error = tls_error_of_plain_registry(&Registry::start(), &ca);
     assert!(error.contains("InvalidContentType"), "{error}");
     let client_without_certificate = Client::new(registry.host()).tls(client_config(&[&ca], None));
     assert!(client_without_certificate.try_request("GET", "/v2/", &[], b"").is_err());
@@ -246,7 +246,7 @@ fn tls_asks_for_client_certificates() {
 }
 
 /// What a TLS client is told by a registry that has no TLS.
-fn client_of_plain(registry: &Registry, ca: &str) -> String {
+fn tls_error_of_plain_registry(registry: &Registry, ca: &str) -> String {
     let client = Client::new(registry.host()).tls(client_config(&[ca], None));
     format!("{:?}", client.try_request("GET", "/v2/", &[], b"").unwrap_err())
 }
@@ -262,7 +262,7 @@ fn responses_are_changed_by_faults() {
         registry.add_fault(Rule::on("GET", "/manifests/"), fault);
         client.try_request("GET", "/v2/app/manifests/1", &[("Accept", "*/*")], b"")
     };
-    for fault in [Fault::CloseBeforeRead, Fault::CloseAfterRead, Fault::CloseAfterEffect] {
+    for fault in [Fault::CutBeforeBody, Fault::CutAfterBody, Fault::CutAfterEffect] {
         assert!(request_with(fault).is_err());
         assert_eq!(registry.requests().pop().unwrap().status, 0);
     }
@@ -291,7 +291,7 @@ fn rules_count_what_they_match() {
     let registry = Registry::start();
     let client = Client::new(registry.host());
     registry.add_fault(Rule::on("GET", "/v2/").nth(2), Fault::status(503));
-    registry.add_fault(Rule::any().authorized().times(1), Fault::status(500));
+    registry.add_fault(Rule::any().authorized().first_n(1), Fault::status(500));
     let statuses: Vec<u16> = (0..3).map(|_| get(&client, "/v2/").status).collect();
     assert_eq!(statuses, [200, 503, 200]);
     let signed = client.authorization("Bearer x");
@@ -363,7 +363,7 @@ fn a_connection_is_kept_and_expectations_are_met() {
     assert_eq!(socket.read(&mut [0; 1]).unwrap(), 0);
     let connections: Vec<usize> = registry.requests().iter().map(|request| request.connection).collect();
     assert_eq!((connections, registry.connections()), (vec![1, 1, 1, 1], 1));
-    registry.clear_requests();
+    registry.clear_record();
     assert!(registry.requests().is_empty() && registry.connections() == 0);
 }
 

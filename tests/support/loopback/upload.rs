@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::blob::Blob;
 use super::distribution_api::ApiState;
-use super::generated_blob::hex;
+use super::generated_blob::sha256_digest;
 use super::habits::Habits;
 use super::http::{Head, Request, Response};
 use crate::image::{sha256, sha512};
@@ -72,7 +72,7 @@ pub(crate) fn start(state: &mut ApiState, repo: &str, habits: &Habits, url: impl
     let upload = Upload::new(repo);
     let response = upload.describe(&id, 202, url);
     state.uploads.insert(id, upload);
-    match habits.chunk_least {
+    match habits.chunk_min_length {
         Some(least) => response.header("OCI-Chunk-Min-Length", least.to_string()),
         None => response,
     }
@@ -90,7 +90,7 @@ pub(crate) fn monolithic(
     if digest != canonical && digest != sha512(bytes) {
         return digest_invalid(digest);
     }
-    state.link_blob(repo, digest, Blob::Stored(bytes.to_vec().into()));
+    state.add_blob_as(repo, digest, Blob::Stored(bytes.to_vec().into()));
     created(url(&format!("/v2/{repo}/blobs/{canonical}")), &canonical)
 }
 
@@ -144,10 +144,10 @@ pub(crate) fn handle(
             state.uploads.remove(id);
             Response::new(204)
         }
-        "PATCH" | "PUT" if !request.received => refused(upload, id, url),
+        "PATCH" | "PUT" if !request.is_body_in_upload => refused(upload, id, url),
         "PATCH" => {
             upload.step += 1;
-            upload.short_chunk = habits.chunk_least.is_some_and(|least| chunk_length(head) < least);
+            upload.short_chunk = habits.chunk_min_length.is_some_and(|least| content_length(head) < least);
             upload.describe(id, 202, url)
         }
         "PUT" => finish(state, head, repo, id, habits, url),
@@ -173,16 +173,16 @@ fn finish(
 ) -> Response {
     let digest = head.query("digest").into_iter().next().unwrap_or_default();
     let Some(upload) = state.uploads.remove(id) else { return digest_invalid(&digest) };
-    let canonical = hex(upload.hash);
+    let canonical = sha256_digest(upload.hash);
     // As distribution has it: whatever the algorithm of the request, the answer has its own.
     if digest != canonical && upload.content.as_ref().is_none_or(|bytes| sha512(bytes) != digest) {
         return digest_invalid(&digest);
     }
     let blob = upload.content.map_or(Blob::Discarded(upload.size), |bytes| Blob::Stored(bytes.into()));
-    if habits.canonical_blobs {
-        state.link_blob(repo, &canonical, blob.clone());
+    if habits.canonical_blob_digests {
+        state.add_blob_as(repo, &canonical, blob.clone());
     }
-    state.link_blob(repo, &digest, blob);
+    state.add_blob_as(repo, &digest, blob);
     created(url(&format!("/v2/{repo}/blobs/{canonical}")), &canonical)
 }
 
@@ -192,7 +192,7 @@ fn starts_at(head: &Head) -> Option<u64> {
 }
 
 /// As the request says it; one that says nothing is long enough.
-fn chunk_length(head: &Head) -> u64 {
+fn content_length(head: &Head) -> u64 {
     head.header("Content-Length").and_then(|length| length.parse().ok()).unwrap_or(u64::MAX)
 }
 

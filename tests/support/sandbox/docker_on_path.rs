@@ -55,7 +55,7 @@ impl DockerOnPath {
     }
 
     /// A PATH on which `docker` is the client, or fails loudly. `directory` is made where one has to stand in front.
-    pub(super) fn path(&self, path: OsString, directory: &Path) -> OsString {
+    pub(super) fn prepare_path(&self, path: OsString, directory: &Path) -> OsString {
         let docker = directory.join("docker");
         let make = || std::fs::create_dir_all(directory).expect("a directory in front of the PATH");
         match self {

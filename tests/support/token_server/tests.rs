@@ -79,7 +79,7 @@ fn the_token_server_grants_allowed_scopes_and_records_each_request() {
 
 #[test]
 fn the_token_server_can_refuse_post_and_scopes() {
-    let config = TokenConfig { oauth2: false, forbid: true, ..TokenConfig::default() };
+    let config = TokenConfig { oauth2: false, deny_empty_grants: true, ..TokenConfig::default() };
     let mut config = TokenConfig { access_token_only: true, lifetime_seconds: None, ..config };
     config.users[0].grants = vec![Grant::new("mine", "pull")];
     let server = TokenServer::start(config);

@@ -34,7 +34,7 @@ pub struct ToolGlobals {
 }
 
 /// The forms of the list to push. manifest-tool has no automatic choice.
-const TOOL_FORMS: &[(&str, ListFormat)] = &[("docker", ListFormat::Docker), ("oci", ListFormat::Oci)];
+const TOOL_LIST_FORMATS: &[(&str, ListFormat)] = &[("docker", ListFormat::Docker), ("oci", ListFormat::Oci)];
 
 /// `inspect`.
 #[derive(Debug, Clone, PartialEq, Eq, Parser)]
@@ -59,7 +59,7 @@ pub struct ToolInspect {
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 pub struct ToolPush {
     /// Form of the list: "docker" or "oci" (default "docker")
-    #[arg(long = "type", value_name = "value", value_parser = one_of(TOOL_FORMS), default_value = "docker")]
+    #[arg(long = "type", value_name = "value", value_parser = one_of(TOOL_LIST_FORMATS), default_value = "docker")]
     pub list_format: ListFormat,
     /// Leave out images that the registry does not have
     #[arg(long)]

@@ -38,7 +38,7 @@ pub enum ToolErrorKind {
     Flag(#[from] FlagError),
     /// A word that is not a command.
     #[error("unknown command: {0}")]
-    Command(String),
+    UnknownCommand(String),
     /// `push` without `from-spec` or `from-args`.
     #[error("push needs from-spec or from-args")]
     NoPushSource,
@@ -78,7 +78,7 @@ pub fn manifest_tool(words: &[String]) -> Result<ToolRequest, ToolError> {
             let name = if name == "push" { path.join(" ") } else { name.to_owned() };
             match commands.iter().find(|command| command.get_name() == name) {
                 Some(command) => parse_arguments(&commands, command, &words),
-                None => Err(tool_error(&commands, "", ToolErrorKind::Command(name))),
+                None => Err(tool_error(&commands, "", ToolErrorKind::UnknownCommand(name))),
             }
         }
     }
@@ -210,7 +210,7 @@ fn tool_error(commands: &[clap::Command], name: &str, kind: ToolErrorKind) -> To
             let flags = concerned.flat_map(clap::Command::get_arguments).filter_map(clap::Arg::get_long);
             nearest(typed, flags).map(|flag| format!("--{flag}"))
         }
-        ToolErrorKind::Command(typed) => match typed.strip_prefix("push ") {
+        ToolErrorKind::UnknownCommand(typed) => match typed.strip_prefix("push ") {
             Some(source) => nearest(source, ["from-args", "from-spec"]).map(|source| format!("push {source}")),
             None => nearest(typed, ["inspect", "push", "help"]).map(str::to_owned),
         },
@@ -250,7 +250,7 @@ fn help(commands: &[clap::Command], topic: &[&str]) -> Result<ToolRequest, ToolE
     };
     let named: Vec<&clap::Command> = commands.iter().filter(is_named).collect();
     match named.as_slice() {
-        [] => Err(tool_error(commands, "", ToolErrorKind::Command(name))),
+        [] => Err(tool_error(commands, "", ToolErrorKind::UnknownCommand(name))),
         [only] => Ok(ToolRequest::Help(command_help(only))),
         several => {
             let mut text = if name.is_empty() {

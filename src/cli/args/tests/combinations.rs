@@ -81,8 +81,8 @@ fn flag_values_have_types_and_defaults() {
     else {
         panic!("not create")
     };
-    assert_eq!(create.image_flags.sources.attestations, Some(AttestationsPolicy::Drop));
-    assert_eq!(create.image_flags.sources.platforms[0].parsed.variant, "v7");
+    assert_eq!(create.image_flags.source_filter.attestations, Some(AttestationsPolicy::Drop));
+    assert_eq!(create.image_flags.source_filter.platforms[0].parsed.variant, "v7");
     let Command::Prune(prune) = run_command(&["prune", "--older-than", "30d"]) else { panic!("not prune") };
     assert_eq!(prune.older_than, Some(Duration::from_secs(30 * 24 * 60 * 60)));
     let Command::Ls(ls) = run_command(&["ls"]) else { panic!("not ls") };

@@ -163,7 +163,7 @@ fn arguments_that_manifest_tool_ignores_are_refused() {
     for (line, expected, suggestion) in cases {
         let error = parse_error(&line);
         assert_eq!((error.to_string().as_str(), error.suggestion.as_deref()), (expected, suggestion), "{line:?}");
-        let report = report::tool_argument_error(&error);
+        let report = report::manifest_tool_argument_error(&error);
         assert_eq!(report.exit_code, 1, "{line:?}");
         assert!(
             report.text.contains("\n\nUsage:  manifest-tool ") && !report.text.contains("s3cret"),

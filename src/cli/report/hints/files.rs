@@ -9,7 +9,7 @@ pub(super) fn file_error(error: &FileError) -> Option<String> {
         FileError::UnsupportedKind { .. } => "name the file itself; '-' reads standard input",
         FileError::NotAFile { .. } => "name a regular file itself",
         FileError::EmptyDirectory { .. } => "no build wrote its digest there, or its files were not copied here",
-        FileError::LayoutAsDirectory { path } => {
+        FileError::LayoutAsDigestDirectory { path } => {
             return Some(format!("name it as an image: oci-layout://{}", path.display()));
         }
         FileError::NotADigestFile { .. } | FileError::NotADigestDirectory { .. } => {

@@ -7,17 +7,17 @@ mod registry;
 mod shared_drafts;
 mod store;
 
-pub(crate) use shared_drafts::entry_retention;
+pub(crate) use shared_drafts::entry_cleanup_hint;
 
 use std::path::Path;
 
 use crate::cli::args::Suggestion;
 use crate::content::LayoutError;
 use crate::core::error::CommandError;
-use crate::core::error_parts::SpecOrigin;
 use crate::core::list_conflict::ListConflict;
-use crate::core::missing_child::NamingList;
+use crate::core::missing_child::ParentList;
 use crate::core::shim::ShimError;
+use crate::core::spec_origin::SpecOrigin;
 use crate::location::LayoutReference;
 
 /// The text of a suggestion.
@@ -28,15 +28,15 @@ pub(super) fn suggestion(suggestion: &Suggestion) -> String {
             "create --empty LIST creates a draft without images; --from reads what a build wrote about its images"
                 .into()
         }
-        Suggestion::FlagOfOtherCommands { flag, verbs, before_verb } => {
-            let advice = if *before_verb { "; put it after the command" } else { "" };
+        Suggestion::FlagOfOtherCommands { flag, verbs, before_command } => {
+            let advice = if *before_command { "; put it after the command" } else { "" };
             format!("'{flag}' is a flag of {}{advice}", verbs.join(", "))
         }
     }
 }
 
-/// The hints for one failure. `certificates` is the directory of certificates for registries.
-pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
+/// The hints for one failure. `certs_d` is the directory of certificates for registries.
+pub(super) fn hints(error: &CommandError, certs_d: &Path) -> Vec<String> {
     let hint = match error {
         CommandError::InvalidName { typed, .. } => return reference::invalid(typed),
         CommandError::DraftExists { list, is_push: true } => {
@@ -45,14 +45,14 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         CommandError::DraftExists { list, is_push: false } => {
             format!("{list} exists as a draft: use --amend to add images to it, or --replace to replace it")
         }
-        CommandError::NotInList { suggestion: Some(near), .. }
-        | CommandError::NotInDraft { suggestion: Some(near), .. } => {
+        CommandError::ImageNotInList { suggestion: Some(near), .. }
+        | CommandError::InspectImageMissing { suggestion: Some(near), .. } => {
             format!("did you mean '{near}'?")
         }
-        CommandError::NotInList { list, has_draft: true, .. } | CommandError::NotInDraft { list, .. } => {
+        CommandError::ImageNotInList { list, has_draft: true, .. } | CommandError::InspectImageMissing { list, .. } => {
             format!("inspect {list} shows its images")
         }
-        CommandError::NotInList { list, has_draft: false, .. } => {
+        CommandError::ImageNotInList { list, has_draft: false, .. } => {
             format!("there is no draft {list}: create it first")
         }
         CommandError::UnsupportedPlatform { suggestions: near, .. } if !near.is_empty() => {
@@ -66,7 +66,7 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
                 .into()
         }
         CommandError::EmptyDraft(list) => format!("the draft has no images: add some with add {list} …"),
-        CommandError::NoSuchDraft(_) => "create makes a draft; rm or push --purge deletes it".into(),
+        CommandError::NoSuchDraftOrImage(_) => "create makes a draft; rm or push --purge deletes it".into(),
         CommandError::IsList(reference) => {
             format!("inspect {reference} shows its images: name them, as REPOSITORY@DIGEST")
         }
@@ -79,11 +79,11 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         CommandError::UnusableReferrers { .. } => "--referrers drop publishes the list without them".into(),
         CommandError::AmbiguousDigest { .. } => "give more digits".into(),
         CommandError::SeveralImages { .. } => "name one of them by its reference, its digest or its platform".into(),
-        CommandError::Blob(source) if source.is_gone() => format!(
+        CommandError::Blob(source) if source.is_missing_in_sources() => format!(
             "the blob is not in {} any more: push the image there again, or remove it from the list",
             source.sources.join(" and ")
         ),
-        CommandError::MissingChild(missing) if missing.named_by == NamingList::Published => {
+        CommandError::MissingChild(missing) if missing.parent == ParentList::Published => {
             "push that image again, or name the platforms that you want with --platform (in a file: platform)".into()
         }
         CommandError::NoSuchContent { .. } | CommandError::MissingChild(_) => {
@@ -95,7 +95,7 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
             }
             SpecOrigin::File => "remove the extra images from the file, or give the images different platforms there",
             SpecOrigin::Images => "name one image for each platform",
-            SpecOrigin::Shared => "remove one of them with remove --shared",
+            SpecOrigin::SharedDraft => "remove one of them with remove --shared",
             SpecOrigin::Flags => {
                 "name each platform once in --platforms, or give the images different platforms in a file (-f)"
             }
@@ -109,11 +109,11 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         }
         CommandError::NotAList(image) => format!("make a list of it with: create LIST {image}"),
         CommandError::Partial { error: cause, .. } => {
-            return cause.each().iter().flat_map(|error| hints(error, certificates)).collect();
+            return cause.each().iter().flat_map(|error| hints(error, certs_d)).collect();
         }
         CommandError::ResultFile { .. } => "name a file in a directory that is there and writable".into(),
-        CommandError::InvalidDraft(source) | CommandError::InvalidPreview(source) => {
-            return store::unusable_draft(source);
+        CommandError::InvalidDraft(source) | CommandError::UndisplayableDraft(source) => {
+            return store::unpublishable_draft(source);
         }
         CommandError::Store(source) => return store::store_error(source),
         CommandError::Layout(source) => match &**source {
@@ -128,7 +128,9 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         CommandError::Conflict(conflict) => match &**conflict {
             ListConflict::DraftExists { list } => format!("change the draft, then publish it with: push {list}"),
             ListConflict::Moved { .. } => "run the same command again: it starts from what is published now".into(),
-            ListConflict::Replaced { list, .. } => format!("inspect --remote {list} shows what is left of the change"),
+            ListConflict::ReplacedAfterPush { list, .. } => {
+                format!("inspect --remote {list} shows what is left of the change")
+            }
             ListConflict::NamedByDigest { .. } => "name a tag, under which any list can be published".into(),
         },
         CommandError::File(source) => return files::file_error(source).into_iter().collect(),
@@ -138,7 +140,7 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         }
         CommandError::DigestMismatch { reference, by_tag: true, .. } => reference::tag_moved(reference),
         CommandError::Put { media_type, source, .. } => {
-            return registry::refused_manifest(media_type, source, certificates);
+            return registry::refused_manifest(media_type, source, certs_d);
         }
         CommandError::NoListFormatAccepted(_) => {
             "the table has the registry's own messages; its operators may be able to allow lists".into()
@@ -147,11 +149,11 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
             return incomplete_list(list, *origin, missing, extra);
         }
         CommandError::NoManPage(_) => "help lists the commands".into(),
-        CommandError::Shared(source) => return shared_drafts::shared_draft_error(source, certificates),
+        CommandError::SharedDraft(source) => return shared_drafts::shared_draft_error(source, certs_d),
         CommandError::Shim(source) => return shim(source),
         CommandError::Output(_) => "only the output failed: the command's changes were made".into(),
-        _ => match error.describe().registry_error {
-            Some(source) => return registry::failed_request(source, certificates),
+        _ => match error.failure_data().registry_error {
+            Some(source) => return registry::failed_request(source, certs_d),
             None => return Vec::new(),
         },
     };
@@ -187,7 +189,7 @@ fn incomplete_list(list: &str, origin: SpecOrigin, missing: &[String], extra: &[
             format!("add an image for what is missing to the manifests of {list} in its file"),
             format!("remove what is extra from the manifests of {list} in its file, or require it as well"),
         ),
-        SpecOrigin::Shared => (
+        SpecOrigin::SharedDraft => (
             format!("each machine adds its image with: add --shared {list} IMAGE; push --wait waits for them"),
             format!("remove what is extra with: remove --shared {list} {}", extra.join(" ")),
         ),

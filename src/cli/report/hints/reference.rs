@@ -45,7 +45,7 @@ pub(super) fn invalid(text: &str) -> Vec<String> {
 
 /// Hints about a valid reference that was probably meant to be something else: `oci:dir` is the tag `dir` of
 /// `docker.io/library/oci`, and `my_registry/app` a repository of Docker Hub.
-pub(super) fn other_meaning(registry: &str, path: &str) -> Option<String> {
+pub(super) fn misread_reference(registry: &str, path: &str) -> Option<String> {
     if registry != "docker.io" {
         return None;
     }
@@ -101,10 +101,10 @@ mod tests {
         }
         assert_eq!(invalid("h:5000/Upper"), Vec::<String>::new());
         assert_eq!(invalid("h:5000/my_app:bad tag"), Vec::<String>::new());
-        assert!(other_meaning("docker.io", "library/oci").is_some_and(|hint| hint.ends_with("write oci:./PATH")));
-        assert!(other_meaning("docker.io", "my_registry/app").is_some_and(|hint| hint.contains("Docker Hub")));
-        assert_eq!(other_meaning("docker.io", "library/my_app"), None);
-        assert_eq!(other_meaning("h:5000", "library/oci"), None);
+        assert!(misread_reference("docker.io", "library/oci").is_some_and(|hint| hint.ends_with("write oci:./PATH")));
+        assert!(misread_reference("docker.io", "my_registry/app").is_some_and(|hint| hint.contains("Docker Hub")));
+        assert_eq!(misread_reference("docker.io", "library/my_app"), None);
+        assert_eq!(misread_reference("h:5000", "library/oci"), None);
         assert!(tag_moved("h:5000/app:1@sha256:0").contains("or h:5000/app@sha256:0 for"));
     }
 }

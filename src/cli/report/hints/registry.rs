@@ -15,25 +15,25 @@ use crate::net::{ContactedServer, RegistryError, RegistryErrorKind as Kind, Serv
 pub(super) fn not_served(reference: &str, error: &RegistryError) -> Vec<String> {
     let request = error.request.as_ref();
     let path = request.and_then(|request| request.repository.as_deref()).unwrap_or_default();
-    let other = reference::other_meaning(&error.registry, path);
+    let other = reference::misread_reference(&error.registry, path);
     let has_both =
         reference.split_once('@').is_some_and(|(name, _)| name.rsplit('/').next().unwrap_or(name).contains(':'));
     let moved = has_both.then(|| reference::tag_moved(reference));
-    vec![other.or(moved).unwrap_or_else(|| may_be_private(&error.registry))]
+    vec![other.or(moved).unwrap_or_else(|| private_hint(&error.registry))]
 }
 
 /// Hints about a published list that a registry does not have.
 pub(super) fn no_list(list: &str, may_be_hidden: bool, error: &RegistryError) -> Vec<String> {
     let path = error.request.as_ref().and_then(|request| request.repository.as_deref()).unwrap_or_default();
-    if let Some(other) = reference::other_meaning(&error.registry, path) {
+    if let Some(other) = reference::misread_reference(&error.registry, path) {
         return vec![other];
     }
     let new = format!("publish a new list with: create --push {list} IMAGE…");
-    std::iter::once(new).chain(may_be_hidden.then(|| may_be_private(&error.registry))).collect()
+    std::iter::once(new).chain(may_be_hidden.then(|| private_hint(&error.registry))).collect()
 }
 
 /// The hint about what a registry may hide from a user who is not logged in.
-fn may_be_private(registry: &str) -> String {
+fn private_hint(registry: &str) -> String {
     format!("check the name; if it is private, log in first with: docker login {registry}")
 }
 
@@ -62,7 +62,7 @@ const CODES_NOT_ABOUT_MEDIA_TYPES: [&str; 18] = [
 /// Whether a registry may have refused a manifest because of its media type.
 fn may_be_media_type(media_type: &str, error: &RegistryError) -> bool {
     let has = |codes: &[&str]| error.codes().iter().any(|code| codes.contains(&code.as_str()));
-    if error.kind != Kind::Refused || has(&CODES_NOT_ABOUT_MEDIA_TYPES) {
+    if error.kind != Kind::RequestRefused || has(&CODES_NOT_ABOUT_MEDIA_TYPES) {
         return false;
     }
     match error.status {
@@ -95,7 +95,7 @@ fn may_be_immutable_tag(error: &RegistryError) -> bool {
 }
 
 /// Hints about a manifest that a registry refused.
-pub(super) fn refused_manifest(media_type: &str, error: &RegistryError, certificates: &Path) -> Vec<String> {
+pub(super) fn refused_manifest(media_type: &str, error: &RegistryError, certs_d: &Path) -> Vec<String> {
     let has = |code: &str| error.codes().iter().any(|known| known == code);
     let hint = match (error.kind, error.status) {
         _ if has("MANIFEST_BLOB_UNKNOWN") || has("BLOB_UNKNOWN") || has("MANIFEST_UNKNOWN") => {
@@ -106,9 +106,9 @@ pub(super) fn refused_manifest(media_type: &str, error: &RegistryError, certific
             "the registry may not let this tag move: choose another tag, or have its immutability rule changed"
         }
         _ if has("TAG_INVALID") => "the registry may not allow this tag, or may not allow it to move",
-        (Kind::Refused, Some(413)) => TOO_LARGE_HINT,
-        (Kind::Refused, _) if message_contains(error, &["too large"]) => TOO_LARGE_HINT,
-        (Kind::Refused, _) if may_be_media_type(media_type, error) => {
+        (Kind::RequestRefused, Some(413)) => TOO_LARGE_HINT,
+        (Kind::RequestRefused, _) if message_contains(error, &["too large"]) => TOO_LARGE_HINT,
+        (Kind::RequestRefused, _) if may_be_media_type(media_type, error) => {
             let other_format = match media_type {
                 media_type::OCI_INDEX => "publish a Docker manifest list instead with --type docker",
                 media_type::DOCKER_LIST => "publish an OCI image index instead with --type oci",
@@ -118,21 +118,21 @@ pub(super) fn refused_manifest(media_type: &str, error: &RegistryError, certific
                 media_type::DOCKER_MANIFEST => {
                     "build the image in OCI's (buildx: --output type=image,push=true,oci-mediatypes=true)"
                 }
-                _ => return failed_request(error, certificates),
+                _ => return failed_request(error, certs_d),
             };
             &format!("if the registry refuses this format, {other_format}")
         }
         (Kind::Verification, _) => {
             "the registry changes manifests that are pushed to it; do not trust what it now serves under that name"
         }
-        _ => return failed_request(error, certificates),
+        _ => return failed_request(error, certs_d),
     };
-    let more = if error.status == Some(405) { failed_request(error, certificates) } else { Vec::new() };
+    let more = if error.status == Some(405) { failed_request(error, certs_d) } else { Vec::new() };
     more.into_iter().chain([hint.to_owned()]).collect()
 }
 
 /// Hints about a failed request.
-pub(super) fn failed_request(error: &RegistryError, certificates: &Path) -> Vec<String> {
+pub(super) fn failed_request(error: &RegistryError, certs_d: &Path) -> Vec<String> {
     let registry = &error.registry;
     let named_server = error.contacted_server().filter(|server| server.is_named_in_response());
     let path = error.request.as_ref().and_then(|request| request.repository.as_deref()).unwrap_or_default();
@@ -141,13 +141,13 @@ pub(super) fn failed_request(error: &RegistryError, certificates: &Path) -> Vec<
     let is_denied = matches!(error.kind, Kind::Unauthorized | Kind::LoginRefused | Kind::Forbidden | Kind::NotFound);
     let is_offline = matches!(error.kind, Kind::Connect | Kind::HostNotFound | Kind::Timeout);
     if (is_denied || is_offline)
-        && let Some(hint) = reference::other_meaning(registry, path)
+        && let Some(hint) = reference::misread_reference(registry, path)
     {
         return vec![hint];
     }
     // The server with the untrusted certificate may be another one than the registry.
     let host = named_server.and_then(|server| Some(server.origin.split_once("://")?.1)).unwrap_or(registry);
-    let directory = certificates.join(host);
+    let directory = certs_d.join(host);
     let directory = directory.display();
     if let (Kind::Connect | Kind::HostNotFound | Kind::Timeout | Kind::PlainHttp, Some(server)) =
         (error.kind, named_server)
@@ -158,20 +158,20 @@ pub(super) fn failed_request(error: &RegistryError, certificates: &Path) -> Vec<
         Kind::NoHost => reference::UNDERSCORE_HINT.into(),
         Kind::Quota => format!("delete unused images from {registry}, or have the quota raised"),
         Kind::ByteOrderMark => "config.json begins with a byte order mark (BOM): save it as UTF-8 without one".into(),
-        Kind::TooLarge if error.request.as_ref().is_some_and(|request| request.reference.is_some()) => {
+        Kind::ResponseTooLarge if error.request.as_ref().is_some_and(|request| request.reference.is_some()) => {
             "a manifest has 4 MiB at most, for docker and most registries: put what it lists into several lists".into()
         }
-        Kind::TooLarge => return Vec::new(),
+        Kind::ResponseTooLarge => return Vec::new(),
         Kind::Proxy if error.status == Some(407) => {
             "the proxy requires a login: set HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT (HTTP_PROXY for plain HTTP)"
                 .into()
         }
-        Kind::Refused if error.status == Some(405) && error.is_write() => {
+        Kind::RequestRefused if error.status == Some(405) && error.is_write() => {
             format!(
                 "{registry} may be read-only, as a mirror or a pull-through cache is: push to the registry behind it"
             )
         }
-        Kind::Refused if error.status == Some(413) => TOO_LARGE_HINT.into(),
+        Kind::RequestRefused if error.status == Some(413) => TOO_LARGE_HINT.into(),
 
         // Some registries answer this instead of 401 or 403, and some require that a repository is created first.
         Kind::NotFound if error.is_write() => format!(
@@ -198,7 +198,7 @@ pub(super) fn failed_request(error: &RegistryError, certificates: &Path) -> Vec<
         Kind::CertificateUntrusted if certs_d_name(host).is_none() => {
             "name the authority's certificate in SSL_CERT_FILE, or add --insecure to skip the check".into()
         }
-        Kind::CertificateUntrusted => match first_invalid_certificate_file(&certificates.join(host)) {
+        Kind::CertificateUntrusted => match first_crt_if_none_valid(&certs_d.join(host)) {
             Some(file) => format!(
                 "{} holds no certificate: put the authority's into it, in PEM form (-----BEGIN CERTIFICATE-----), or \
                  add --insecure to skip the check",
@@ -216,7 +216,7 @@ pub(super) fn failed_request(error: &RegistryError, certificates: &Path) -> Vec<
         Kind::ClientCertificate if certs_d_name(host).is_none() => format!(
             "docker and docker-manifest use no client certificates for {host}: call the registry by another name, \
              and put the pair into that name's directory in {}",
-            certificates.display()
+            certs_d.display()
         ),
         Kind::ClientCertificate => {
             format!("put the pair into {directory}/ as client.cert and client.key")
@@ -237,7 +237,7 @@ pub(super) fn failed_request(error: &RegistryError, certificates: &Path) -> Vec<
         Kind::Protocol => {
             format!("check that {registry} is a registry, and that no proxy or sign-in page answers in its place")
         }
-        Kind::TlsFiles | Kind::Refused => return Vec::new(),
+        Kind::TlsFiles | Kind::RequestRefused => return Vec::new(),
     };
     vec![hint]
 }
@@ -258,7 +258,7 @@ fn unreachable_named_server(registry: &str, server: &ContactedServer) -> String 
 
 /// The first `*.crt` of a registry's directory, if none of these files contains a certificate: they are ignored, as in
 /// docker, so no error has named them.
-fn first_invalid_certificate_file(directory: &Path) -> Option<PathBuf> {
+fn first_crt_if_none_valid(directory: &Path) -> Option<PathBuf> {
     let files = fs::read_dir(directory).ok()?.flatten().map(|entry| entry.path());
     let mut files: Vec<PathBuf> =
         files.filter(|file| file.extension().is_some_and(|extension| extension == "crt")).collect();

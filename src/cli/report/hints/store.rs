@@ -8,7 +8,7 @@ use crate::model::DocumentError;
 use crate::regular_file::innermost_existing;
 
 /// Hints about a draft that cannot become a list.
-pub(super) fn unusable_draft(error: &DocumentError) -> Vec<String> {
+pub(super) fn unpublishable_draft(error: &DocumentError) -> Vec<String> {
     let hint = match error {
         DocumentError::NoPlatform(image) => format!(
             "set them with annotate --os … --arch … LIST {image}, or in the file for apply, or publish an OCI index \

@@ -7,9 +7,9 @@ use crate::cli::context::Context;
 use crate::cli::verbs::annotate::annotate_entries;
 use crate::cli::verbs::create;
 use crate::cli::verbs::named_images::NamedImages;
-use crate::cli::verbs::publish_and_report::Reporter;
+use crate::cli::verbs::publish_and_report::StreamReporter;
 use crate::cli::verbs::shared_drafts::publish_list::{self, SharedPush};
-use crate::cli::verbs::shared_drafts::{SharedClient, run_for_new_entries};
+use crate::cli::verbs::shared_drafts::{SharedClient, pipeline_run_noting_absence};
 use crate::core::error::CommandError;
 use crate::core::push::options::PushContext;
 use crate::core::resolve::amend;
@@ -19,35 +19,35 @@ use crate::core::shared_drafts::add::{self as shared_add, NewEntry};
 use crate::core::shared_drafts::collect::JobEntry;
 use crate::digest::Digest;
 use crate::drafts::registry::entry::RESERVED_PREFIX;
-use crate::drafts::registry::{RegistryDrafts, SharedStoreError, StoredEntry};
+use crate::drafts::registry::{SharedDraftStore, SharedStoreError, StoredEntry};
 use crate::model::Draft;
 use crate::reference::Reference;
 
 pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     let list = args.list.reference()?;
-    let run = run_for_new_entries(context, args.shared.run.as_deref())?;
+    let run = pipeline_run_noting_absence(context, args.shared.run.as_deref())?;
     if let Some(reserved) = args.entry.annotations.iter().find(|annotation| annotation.key.starts_with(RESERVED_PREFIX))
     {
-        return Err(SharedDraftError::Reserved(reserved.key.clone()).into());
+        return Err(SharedDraftError::ReservedAnnotation(reserved.key.clone()).into());
     }
-    let only_from = publish_list::check_files(context, &args.shared_publish, &args.publish)?;
+    let allowed_entries = publish_list::read_and_check_files(context, &args.shared_publish, &args.publish)?;
     let client = SharedClient::new(context, &args.network, list.repository())?;
-    client.registry.announce_access(list.repository(), crate::auth::Access::PullPush);
-    let draft = fetch_draft(&client, args, list)?;
-    let drafts = RegistryDrafts::new(&client.registry, list.repository(), &run);
+    client.registry.expect_access(list.repository(), crate::auth::Access::PullPush);
+    let draft = fetch_images(&client, args, list)?;
+    let drafts = SharedDraftStore::new(&client.registry, list.repository(), &run);
     let mut left_out = Vec::new();
     let entries = shared_add::make_entries(&drafts, &draft, args.key.as_ref(), &mut left_out)?;
-    check_required(args, &entries)?;
+    refuse_not_required(args, &entries)?;
     for left_out in left_out {
         context.streams.warning(format_args!("{left_out}; no entry contains it"));
     }
     if args.publish.dry_run {
         return print_dry_run(context, args, &entries);
     }
-    let reporter = Reporter { context, is_quiet: args.publish.quiet, is_verbose: args.publish.verbose };
+    let reporter = StreamReporter { context, is_quiet: args.publish.quiet, is_verbose: args.publish.verbose };
     let (registry, clock) = (&client.registry, &*context.clock);
     let push = PushContext { registry, layouts: &context.layouts, clock, reporter: &reporter };
-    let (stored, warnings) = shared_add::store(push, &drafts, &draft, &entries, &args.publish.options())?;
+    let (stored, warnings) = shared_add::copy_and_store(push, &drafts, &draft, &entries, &args.publish.options())?;
     let may_publish = args.shared_publish.if_complete;
     // If the list may be published, only that result is printed.
     let is_shown = !may_publish || args.publish.format.is_none() && !args.publish.quiet;
@@ -67,31 +67,34 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
         publish: &args.publish,
         job_entries: entries.iter().zip(&stored).map(job_entry).collect(),
         purge: args.purge,
-        only_from: only_from.as_ref(),
+        allowed_entries: allowed_entries.as_ref(),
     };
     // The entry is stored, and it may be the last one: the list is published even if the entry cannot be printed.
     let published = publish_list::run(context, &client, &shared_push);
     CommandError::collect([shown, published]).map(drop)
 }
 
-/// The images, as the flags describe them.
-fn fetch_draft(client: &SharedClient<'_>, args: &Add, list: &Reference) -> Result<Draft, CommandError> {
+/// A draft of the images, as the flags describe them.
+fn fetch_images(client: &SharedClient<'_>, args: &Add, list: &Reference) -> Result<Draft, CommandError> {
     let named = NamedImages::read(client.context, &args.images, &args.image_flags, list.repository())?;
-    let access = client.context.access(&client.registry);
+    let access = client.context.content_access(&client.registry);
     let (sources, _) = named.resolve(access, list.repository(), None, |_| true, &|_| {})?;
     let mut draft = Draft::new(list.clone());
     for source in &sources {
         amend::merge(&mut draft, source, &named.filter, &PreviousDescriptors::default());
     }
-    create::print_source_changes(client.context, &[], &sources);
-    let images: Vec<Reference> =
-        draft.entries().filter(|entry| !entry.is_attestation()).map(|entry| entry.reference.clone()).collect();
-    annotate_entries(&mut draft, &images, &args.entry, |note| client.context.streams.note(note))?;
+    create::print_source_changes_and_omissions(client.context, &[], &sources);
+    let images: Vec<Reference> = draft
+        .entries_in_key_order()
+        .filter(|entry| !entry.is_attestation())
+        .map(|entry| entry.reference.clone())
+        .collect();
+    annotate_entries(&mut draft, &images, &args.entry, |note| client.context.streams.message(note))?;
     Ok(draft)
 }
 
 /// Checks that each image has a required platform. With `--if-complete` any other would never be published.
-fn check_required(args: &Add, entries: &[NewEntry]) -> Result<(), CommandError> {
+fn refuse_not_required(args: &Add, entries: &[NewEntry]) -> Result<(), CommandError> {
     let require = &args.publish.require;
     let is_required = |new: &&NewEntry| {
         let platform = new.entry.image.platform.as_ref();
@@ -118,13 +121,13 @@ fn print_dry_run(context: &Context, args: &Add, entries: &[NewEntry]) -> Result<
     let list = args.list.reference()?;
     let mut stored = Vec::new();
     for new in entries {
-        let invalid_entry = |source| SharedStoreError::InvalidEntry { tag: new.entry.name.tag(), source };
+        let reference = new.entry.name.reference(list).unwrap_or_else(|| list.clone());
+        let invalid_entry = |source| SharedStoreError::InvalidEntry { reference: reference.to_string(), source };
         let digest = Digest::from_bytes(&new.entry.encode().map_err(invalid_entry)?);
-        let tag = new.entry.name.reference(list).unwrap_or_else(|| list.clone());
-        stored.push(StoredEntry { tag, digest });
+        stored.push(StoredEntry { reference, digest });
     }
     if args.publish.format.is_none() && !args.publish.quiet {
-        let lines = stored.iter().map(|stored| format!("Would store {}@{}", stored.tag, stored.digest));
+        let lines = stored.iter().map(|stored| format!("Would store {}@{}", stored.reference, stored.digest));
         return Ok(lines.into_iter().try_for_each(|line| context.streams.line(line))?);
     }
     print_entries(context, args, entries, &stored)
@@ -137,7 +140,7 @@ fn print_entries(
     stored: &[StoredEntry],
 ) -> Result<(), CommandError> {
     for (new, stored) in entries.iter().zip(stored) {
-        let (reference, digest) = (stored.tag.to_string(), stored.digest.to_string());
+        let (reference, digest) = (stored.reference.to_string(), stored.digest.to_string());
         match args.publish.format {
             Some(PublishFormat::Json) => {
                 let (key, run) = (new.entry.name.key.to_string(), new.entry.name.run.as_deref());

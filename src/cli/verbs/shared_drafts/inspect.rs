@@ -19,9 +19,9 @@ fn fetch_draft(context: &Context, args: &Inspect) -> Result<Draft, CommandError>
     let list = args.image.reference()?;
     let run = pipeline_run(context, args.shared.run.as_deref())?;
     let client = SharedClient::new(context, &args.network, list.repository())?;
-    let collected = client.collect_entries(list, &run, &args.require)?;
+    let collected = client.collect_present_entries(list, &run, &args.require)?;
     if !collected.missing.is_empty() {
-        context.streams.note(format_args!("missing: {}", collected.missing.join(", ")));
+        context.streams.message(format_args!("missing: {}", collected.missing.join(", ")));
     }
     if collected.entries.is_empty() {
         return Err(SharedDraftError::NoEntries { list: list.to_string(), run: run.id }.into());

@@ -38,14 +38,14 @@ pub(crate) fn run(context: &Context, args: &Ls, list: &RefArg) -> Result<(), Com
     let only_tag = if Reference::is_repository_only(typed) { None } else { list.tag() };
     let listed = listing::list_entries(client.shared_draft_context(), repository, only_tag)?;
     let entries: Vec<FoundEntry> = listed.iter().filter_map(|listed| listed.as_ref().ok().cloned()).collect();
-    let served = clean_up::check_served_by_list(client.shared_draft_context(), repository, &entries)?;
+    let served = clean_up::fetch_is_published_by_tag(client.shared_draft_context(), repository, &entries)?;
     let rows: Vec<EntryRow> = listed
         .into_iter()
         .map(|listed| match listed {
             Ok(found) => EntryRow {
                 reference: format!("{repository}:{}", found.tag),
                 digest: found.digest.to_string(),
-                list: format!("{repository}:{}", found.entry.name.list),
+                list: format!("{repository}:{}", found.entry.name.list_tag),
                 run: found.entry.name.run.clone(),
                 key: found.entry.name.key.to_string(),
                 published: served.get(&found.tag).copied(),
@@ -66,7 +66,7 @@ pub(crate) fn run(context: &Context, args: &Ls, list: &RefArg) -> Result<(), Com
         _ if args.quiet => rows.iter().try_for_each(|row| context.streams.line(&row.reference))?,
         RowsFormat::Json => context.streams.json(&rows)?,
         RowsFormat::Table => {
-            let table = table(&rows).within(context.streams.width());
+            let table = table(&rows).within(context.streams.stdout_width());
             context.streams.data(table.to_string().as_bytes())?;
         }
     }

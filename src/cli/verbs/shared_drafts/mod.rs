@@ -36,9 +36,9 @@ impl<'a> SharedClient<'a> {
         repository: &Repository,
     ) -> Result<SharedClient<'a>, CommandError> {
         Ok(SharedClient {
-            registry: context.registry(network, repository)?,
+            registry: context.registry_client(network, repository)?,
             context,
-            note: Box::new(|line: &str| context.streams.note(line)),
+            note: Box::new(|line: &str| context.streams.message(line)),
         })
     }
 
@@ -47,28 +47,34 @@ impl<'a> SharedClient<'a> {
     }
 
     /// The entries of a list, as they are now.
-    fn collect_entries(
+    fn collect_present_entries(
         &self,
         list: &Reference,
         run: &PipelineRun,
         require: &[PlatformFilter],
     ) -> Result<CollectedEntries, CommandError> {
         let (job_entries, wait) = (Vec::new(), Duration::ZERO);
-        let options = CollectOptions { list, run, require, is_fresh: false, only_from: None, job_entries, wait };
-        collect::collect(self.shared_draft_context(), &options)
+        let options =
+            CollectOptions { list, run, require, since_this_attempt: false, allowed_entries: None, job_entries, wait };
+        collect::wait_and_collect(self.shared_draft_context(), &options)
     }
 
     /// Prints which entries remain, and how the registry itself can delete them.
     fn note_undeleted(&self, repository: &Repository, undeleted: &[UndeletedEntries]) {
         for UndeletedEntries { tags, reason } in undeleted {
             let verb = if tags.len() == 1 { "stays" } else { "stay" };
-            let (tags, hint) = (tags.join(", "), report::entry_retention(repository.domain()));
-            self.context.streams.note(format_args!("{tags} in {repository} {verb}: {reason}; {hint}"));
+            let (tags, hint) = (tags.join(", "), report::entry_cleanup_hint(repository.domain()));
+            self.context.streams.message(format_args!("{tags} in {repository} {verb}: {reason}; {hint}"));
         }
     }
 
     /// Deletes entries, and prints which.
-    fn delete(&self, repository: &Repository, run: &PipelineRun, entries: &[FoundEntry]) -> Result<(), CommandError> {
+    fn delete_and_print(
+        &self,
+        repository: &Repository,
+        run: &PipelineRun,
+        entries: &[FoundEntry],
+    ) -> Result<(), CommandError> {
         let cleaned = clean_up::delete(self.shared_draft_context(), repository, run, entries);
         for tag in &cleaned.deleted {
             self.context.streams.line(format_args!("Removed {repository}:{tag}"))?;
@@ -85,10 +91,10 @@ fn pipeline_run(context: &Context, named: Option<&str>) -> Result<PipelineRun, C
 
 /// The run of this process. Prints a note if there is none, because then the entries of all pipelines share their
 /// names.
-fn run_for_new_entries(context: &Context, named: Option<&str>) -> Result<PipelineRun, CommandError> {
+fn pipeline_run_noting_absence(context: &Context, named: Option<&str>) -> Result<PipelineRun, CommandError> {
     let run = pipeline_run(context, named)?;
     if run.id.is_none() {
-        context.streams.note("no CI system was found: all runs share their entries; name this run with --run");
+        context.streams.message("no CI system was found: all runs share their entries; name this run with --run");
     }
     Ok(run)
 }

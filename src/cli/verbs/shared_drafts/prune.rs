@@ -14,12 +14,12 @@ pub(crate) fn run(context: &Context, args: &Prune, repository: &RefArg) -> Resul
     let run = pipeline_run(context, args.shared.run.as_deref())?;
     let listed = listing::list_entries(client.shared_draft_context(), repository, None)?;
     let entries: Vec<FoundEntry> = listed.into_iter().filter_map(Result::ok).collect();
-    let chosen: Vec<FoundEntry> = if args.all {
+    let chosen: Vec<FoundEntry> = if args.includes_unpublished {
         entries
     } else if args.shared.run.is_some() {
         entries.into_iter().filter(|found| found.entry.name.run == run.id).collect()
     } else {
-        let served = clean_up::check_served_by_list(client.shared_draft_context(), repository, &entries)?;
+        let served = clean_up::fetch_is_published_by_tag(client.shared_draft_context(), repository, &entries)?;
         entries.into_iter().filter(|found| served.get(&found.tag) == Some(&true)).collect()
     };
     if args.dry_run {
@@ -28,5 +28,5 @@ pub(crate) fn run(context: &Context, args: &Prune, repository: &RefArg) -> Resul
         }
         return Ok(());
     }
-    client.delete(repository, &run, &chosen)
+    client.delete_and_print(repository, &run, &chosen)
 }

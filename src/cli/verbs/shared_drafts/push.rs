@@ -9,10 +9,10 @@ use crate::core::shared_drafts::collect::JobEntry;
 
 pub(crate) fn run(context: &Context, args: &Push) -> Result<(), CommandError> {
     let list = args.list.reference()?;
-    let only_from = publish_list::check_files(context, &args.shared_publish, &args.publish)?;
+    let allowed_entries = publish_list::read_and_check_files(context, &args.shared_publish, &args.publish)?;
     let run = pipeline_run(context, args.shared.run.as_deref())?;
     let client = SharedClient::new(context, &args.network, list.repository())?;
-    let job_entries = args.entries.iter().map(|digest| JobEntry { digest: digest.clone(), name: None });
+    let job_entries = args.awaited_entries.iter().map(|digest| JobEntry { digest: digest.clone(), name: None });
     let shared_push = SharedPush {
         list,
         run: &run,
@@ -20,7 +20,7 @@ pub(crate) fn run(context: &Context, args: &Push) -> Result<(), CommandError> {
         publish: &args.publish,
         job_entries: job_entries.collect(),
         purge: args.purge,
-        only_from: only_from.as_ref(),
+        allowed_entries: allowed_entries.as_ref(),
     };
     publish_list::run(context, &client, &shared_push)
 }

@@ -14,7 +14,7 @@ pub(crate) fn run(context: &Context, args: &Remove) -> Result<(), CommandError> 
     let list = args.list.reference()?;
     let run = pipeline_run(context, args.shared.run.as_deref())?;
     let client = SharedClient::new(context, &args.network, list.repository())?;
-    let entries = client.collect_entries(list, &run, &[])?.entries;
+    let entries = client.collect_present_entries(list, &run, &[])?.entries;
     let select = |selector: &String| {
         let selected: Vec<&FoundEntry> = entries.iter().filter(|entry| is_selected(selector, entry)).collect();
         let none = || SharedDraftError::NoEntry { list: list.to_string(), key: selector.clone() }.into();
@@ -23,7 +23,7 @@ pub(crate) fn run(context: &Context, args: &Remove) -> Result<(), CommandError> 
     let selected = CommandError::collect(args.selectors.iter().map(select))?;
     let mut seen = BTreeSet::new();
     let selected = selected.into_iter().flatten().filter(|entry| seen.insert(&entry.tag)).cloned();
-    client.delete(list.repository(), &run, &selected.collect::<Vec<_>>())
+    client.delete_and_print(list.repository(), &run, &selected.collect::<Vec<_>>())
 }
 
 /// Whether a selector matches an entry: by its key, its tag or its platform.

@@ -16,10 +16,10 @@ use crate::net::transport_error::TransportError;
 use crate::reference::Repository;
 
 /// A connection that transferred this many bytes before it broke counts as progress.
-pub(super) const PROGRESS_BYTES_MIN: u64 = 1024 * 1024;
+pub(super) const RETRY_PROGRESS_BYTES_MIN: u64 = 1024 * 1024;
 /// A blob of at most this many bytes is buffered until it has been sent. If the target refuses it because of too many
 /// requests, it can be sent again without another request to the source.
-const BUFFERED_BYTES_MAX: u64 = 1024 * 1024;
+const BUFFERED_BLOB_MAX: u64 = 1024 * 1024;
 /// The buffer size for skipped bytes, if a registry serves a blob only from its beginning.
 const SKIP_BUFFER_SIZE: usize = 64 * 1024;
 
@@ -47,7 +47,7 @@ pub trait BlobReader {
 }
 
 /// A blob in a repository.
-pub(crate) struct BlobSource<'a> {
+pub(crate) struct RegistryBlobReader<'a> {
     session: &'a Session,
     repository: &'a Repository,
     digest: &'a Digest,
@@ -69,7 +69,7 @@ struct BlobStream {
     request: FailedRequest,
 }
 
-impl<'a> BlobSource<'a> {
+impl<'a> RegistryBlobReader<'a> {
     /// The blob with this digest and, if known, this size, to be read by this deadline. Does no I/O.
     pub(crate) fn new(
         session: &'a Session,
@@ -77,9 +77,9 @@ impl<'a> BlobSource<'a> {
         digest: &'a Digest,
         size: Option<u64>,
         deadline: &'a Deadline,
-    ) -> BlobSource<'a> {
+    ) -> RegistryBlobReader<'a> {
         let retry = session.policy.start(repository.domain(), true, deadline);
-        BlobSource {
+        RegistryBlobReader {
             session,
             repository,
             digest,
@@ -107,7 +107,7 @@ impl<'a> BlobSource<'a> {
     }
 
     fn buffer_bytes(&mut self, at: u64, bytes: &[u8]) {
-        let is_small = self.length.is_some_and(|length| length <= BUFFERED_BYTES_MAX);
+        let is_small = self.length.is_some_and(|length| length <= BUFFERED_BLOB_MAX);
         if is_small && u64::try_from(self.buffered.len()) == Ok(at) {
             self.buffered.extend_from_slice(bytes);
         }
@@ -129,7 +129,7 @@ impl<'a> BlobSource<'a> {
         self.error(error.kind, error.message).with_retryable(retryable)
     }
 
-    fn read_some(&mut self, at: u64, buffer: &mut [u8]) -> Result<usize, TransportError> {
+    fn read_stream(&mut self, at: u64, buffer: &mut [u8]) -> Result<usize, TransportError> {
         let Some(stream) = &mut self.stream else { return Err(ended_early()) };
         let mut scratch = Vec::new();
         while stream.position < at {
@@ -143,7 +143,7 @@ impl<'a> BlobSource<'a> {
     }
 }
 
-impl BlobReader for BlobSource<'_> {
+impl BlobReader for RegistryBlobReader<'_> {
     fn length(&self) -> Option<u64> {
         self.length
     }
@@ -158,7 +158,7 @@ impl BlobReader for BlobSource<'_> {
         let headers = [("Accept", "*/*"), ("Range", range.as_str())];
         let (response, body) = self.session.download(&ApiRequest {
             headers: headers.get(..if at == 0 { 1 } else { 2 }).unwrap_or_default(),
-            cap: u64::MAX,
+            response_max: u64::MAX,
             deadline: Some(self.deadline),
             ..ApiRequest::blob("GET", self.repository, self.digest, Access::Pull)
         })?;
@@ -188,7 +188,7 @@ impl BlobReader for BlobSource<'_> {
                 return Ok(0);
             }
             self.open(at)?;
-            let failure = match self.read_some(at, buffer) {
+            let failure = match self.read_stream(at, buffer) {
                 Ok(0) if !is_past_end && self.length.is_some() => ended_early(),
                 Ok(count) => {
                     self.buffer_bytes(at, buffer.get(..count).unwrap_or_default());
@@ -200,7 +200,7 @@ impl BlobReader for BlobSource<'_> {
             };
             let error = self.interruption(failure);
             self.stream = None;
-            if at >= self.last_break.saturating_add(PROGRESS_BYTES_MIN) {
+            if at >= self.last_break.saturating_add(RETRY_PROGRESS_BYTES_MIN) {
                 self.retry.record_progress();
             }
             self.last_break = at;

@@ -1,10 +1,11 @@
 //! Copies a blob into a repository: mounts it, or streams it from another registry.
 //!
-//! After a broken connection to the target, the upload continues where the target says, or begins again. `BlobSource`
-//! handles broken connections to the source. This applies to streams; other requests are retried by `Session`.
+//! After a broken connection to the target, the upload continues where the target says, or begins again.
+//! `RegistryBlobReader` handles broken connections to the source. This applies to streams; other requests are retried
+//! by `Session`.
 
 use crate::auth::scope::Access;
-use crate::content::registry::blobs::blob_reader::{BlobReader, BlobSource, PROGRESS_BYTES_MIN};
+use crate::content::registry::blobs::blob_reader::{BlobReader, RETRY_PROGRESS_BYTES_MIN, RegistryBlobReader};
 use crate::content::registry::blobs::copy_error::{BlobCopyError, is_connection_loss, is_mount_refused};
 use crate::content::registry::blobs::verifying_reader::{ResumableHasher, VerifyingReader};
 use crate::content::registry::client::RegistryClient;
@@ -63,8 +64,8 @@ impl RegistryClient {
                 distinct.push(source);
             }
         }
-        self.announce_access(target, Access::PullPush);
-        distinct.iter().for_each(|source| self.announce_access(source, Access::Pull));
+        self.expect_access(target, Access::PullPush);
+        distinct.iter().for_each(|source| self.expect_access(source, Access::Pull));
         self.transfer(target, blob, progress, |copy| copy.mount_or_stream(self, &distinct))
     }
 
@@ -80,7 +81,7 @@ impl RegistryClient {
         reader: &mut dyn BlobReader,
         progress: &(dyn Fn(u64) + Sync),
     ) -> Result<BlobCopy, RegistryError> {
-        self.announce_access(target, Access::PullPush);
+        self.expect_access(target, Access::PullPush);
         self.transfer(target, blob, progress, |copy| {
             copy.stream(self, reader).map_err(|error| error.cause)?;
             Ok(BlobCopy::Copied(copy.hasher.position()))
@@ -97,9 +98,9 @@ impl RegistryClient {
         blob: &Blob<'_>,
         read: impl FnOnce(&mut dyn BlobReader) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.announce_access(repository, Access::Pull);
-        let deadline = self.session.open_ended_deadline();
-        read(&mut BlobSource::new(&self.session, repository, blob.digest, blob.size, &deadline))
+        self.expect_access(repository, Access::Pull);
+        let deadline = self.session.user_deadline();
+        read(&mut RegistryBlobReader::new(&self.session, repository, blob.digest, blob.size, &deadline))
     }
 
     fn transfer(
@@ -109,7 +110,7 @@ impl RegistryClient {
         progress: &(dyn Fn(u64) + Sync),
         work: impl FnOnce(&mut BlobTransfer<'_>) -> Result<BlobCopy, RegistryError>,
     ) -> Result<BlobCopy, RegistryError> {
-        let deadline = self.session.open_ended_deadline();
+        let deadline = self.session.user_deadline();
         let mut copy = BlobTransfer {
             session: &self.session,
             deadline: &deadline,
@@ -175,7 +176,7 @@ impl BlobTransfer<'_> {
         let mut failed: Option<RegistryError> = None;
         for source in sources {
             let (blob, deadline) = (self.blob, self.deadline);
-            let mut source = BlobSource::new(self.session, source, blob.digest, blob.size, deadline);
+            let mut source = RegistryBlobReader::new(self.session, source, blob.digest, blob.size, deadline);
             let error = match self.stream(client, &mut source) {
                 Ok(()) => return Ok(BlobCopy::Copied(self.hasher.position())),
                 Err(error) => error,
@@ -184,7 +185,7 @@ impl BlobTransfer<'_> {
                 return Err(error.cause);
             }
             if self.state != StreamState::Idle {
-                self.restart();
+                self.reset();
             }
             // A missing blob in one source says less than the failure of another source.
             if failed.as_ref().is_none_or(|failed| failed.kind == RegistryErrorKind::NotFound)
@@ -248,10 +249,10 @@ impl BlobTransfer<'_> {
                 continue;
             }
             let before = self.uploaded;
-            if self.target_has_all_after_break(client).map_err(BlobCopyError::target)? {
+            if self.resume_after_break(client).map_err(BlobCopyError::target)? {
                 return Ok(());
             }
-            if self.uploaded >= before.saturating_add(PROGRESS_BYTES_MIN) {
+            if self.uploaded >= before.saturating_add(RETRY_PROGRESS_BYTES_MIN) {
                 retry.record_progress();
             }
         }
@@ -262,7 +263,7 @@ impl BlobTransfer<'_> {
         // An expired token, an upload that no longer exists, or one at another position.
         let is_recoverable = matches!(cause.status, Some(401 | 404 | 416)) || cause.retryable != Retryable::Never;
         let is_corrupt_resume =
-            self.is_resumed && self.state == StreamState::Commit && cause.kind == RegistryErrorKind::Refused;
+            self.is_resumed && self.state == StreamState::Commit && cause.kind == RegistryErrorKind::RequestRefused;
         error.interrupts_stream && (is_connection_loss(cause.kind) || is_recoverable || is_corrupt_resume)
     }
 
@@ -276,7 +277,7 @@ impl BlobTransfer<'_> {
     }
 
     /// Finds out after a break where to continue. True if the target has the whole blob.
-    fn target_has_all_after_break(&mut self, client: &RegistryClient) -> Result<bool, RegistryError> {
+    fn resume_after_break(&mut self, client: &RegistryClient) -> Result<bool, RegistryError> {
         let state = std::mem::replace(&mut self.state, StreamState::Idle);
         if matches!(state, StreamState::Monolithic | StreamState::Commit) && self.target_has_blob(client)? {
             self.upload = None;
@@ -292,13 +293,13 @@ impl BlobTransfer<'_> {
                 (self.upload, self.uploaded, self.is_resumed) = (Some(upload), uploaded, true);
                 (self.progress)(uploaded);
             }
-            None => self.restart(),
+            None => self.reset(),
         }
         Ok(false)
     }
 
     /// Discards the upload.
-    fn restart(&mut self) {
+    fn reset(&mut self) {
         self.cancel_upload();
         self.hasher.rewind(0);
         (self.state, self.uploaded, self.is_resumed) = (StreamState::Idle, 0, false);
@@ -329,7 +330,7 @@ impl BlobTransfer<'_> {
         };
         self.upload = Some(upload.clone());
         self.state = StreamState::Commit;
-        let put = self.uploads.put(&upload, self.blob.digest, &[]);
+        let put = self.uploads.finish_with_bytes(&upload, self.blob.digest, &[]);
         put.map_err(|error| BlobCopyError::target(error).interrupting())
     }
 

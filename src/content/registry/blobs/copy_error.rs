@@ -40,7 +40,7 @@ pub(crate) fn is_mount_refused(error: &RegistryError) -> bool {
         error.kind,
         RegistryErrorKind::NotFound
             | RegistryErrorKind::Forbidden
-            | RegistryErrorKind::Refused
+            | RegistryErrorKind::RequestRefused
             | RegistryErrorKind::Unauthorized
             | RegistryErrorKind::LoginRefused
             | RegistryErrorKind::CommandLineLoginRefused

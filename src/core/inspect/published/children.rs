@@ -29,7 +29,7 @@ pub(crate) struct Detail {
 impl Detail {
     /// Whether the manifest itself must be fetched. With a check that includes a nested index, because it has children.
     fn needs_fetch(self, descriptor: &Descriptor) -> bool {
-        let is_stated = descriptor.has_platform() || is_attestation(descriptor);
+        let is_stated = descriptor.has_non_empty_platform() || is_attestation(descriptor);
         let may_be_list = descriptor.media_type.is_empty() || is_list(descriptor);
         !is_opaque(descriptor) && (self.contents || !is_stated || self.check && may_be_list)
     }
@@ -39,7 +39,7 @@ impl Detail {
 ///
 /// # Errors
 /// Content that is not a list; a list that is too large; errors of the registry or the layout.
-pub(crate) fn list_node(
+pub(crate) fn fetch_list_node(
     jobs: NonZeroUsize,
     list: &ImageSource<'_>,
     fetched: &FetchedManifest,
@@ -102,7 +102,7 @@ fn nodes(
                 NodeContents::List(self::nodes(list, descriptors, known, remaining)?)
             }
             Some(ChildContent::Image(contents, platform)) => {
-                if !descriptor.has_platform() {
+                if !descriptor.has_non_empty_platform() {
                     node.descriptor.platform.clone_from(platform);
                 }
                 NodeContents::Image(contents.clone())
@@ -128,7 +128,7 @@ fn fetch_child(list: &ImageSource<'_>, descriptor: &Descriptor) -> Result<ChildC
         Ok(ImageOrList::Image(_, fetched)) => {
             let contents = ImageContents::parse(&fetched.bytes).map_err(CommandError::invalid_document(&child))?;
             // An attestation has no platform.
-            let is_stated = descriptor.has_platform() || is_attestation(descriptor);
+            let is_stated = descriptor.has_non_empty_platform() || is_attestation(descriptor);
             let platform = if is_stated { None } else { fetch_config_platform(&child, &fetched.bytes)? };
             Ok(ChildContent::Image(Box::new(contents), platform))
         }

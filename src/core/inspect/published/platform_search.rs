@@ -9,7 +9,7 @@ use crate::core::image_source::ImageSource;
 use crate::core::index_walk;
 use crate::core::inspect::published::{PublishedContent, PublishedImage, distinct, fetch_config_platform, is_list};
 use crate::core::limits::DEPTH_MAX;
-use crate::core::requirements;
+use crate::core::platform_match;
 use crate::core::resolve::fetch::{self, ImageOrList};
 use crate::model::descriptor::Descriptor;
 use crate::model::entry::is_attestation;
@@ -45,9 +45,9 @@ pub(crate) fn find_image_for_platform<'a>(
     // The descriptor for the platform, or those that must be fetched to find it.
     let mut search = |mut level: Vec<Descriptor>| {
         level.retain(|descriptor| !is_attestation(descriptor));
-        available.extend(level.iter().filter_map(requirements::known_platform).map(ToString::to_string));
-        let found = first_match_in_descriptors(source, &level, filter, report_matches).cloned();
-        let deeper = level.iter().filter(|descriptor| is_list(descriptor) || !descriptor.has_platform());
+        available.extend(level.iter().filter_map(platform_match::known_platform).map(ToString::to_string));
+        let found = best_match_in_descriptors(source, &level, filter, report_matches).cloned();
+        let deeper = level.iter().filter(|descriptor| is_list(descriptor) || !descriptor.has_non_empty_platform());
         let deeper = if found.is_none() { distinct(deeper) } else { Vec::new() };
         (found, deeper.into_iter().cloned().collect::<Vec<_>>())
     };
@@ -58,7 +58,8 @@ pub(crate) fn find_image_for_platform<'a>(
         |_| 1,
         deeper,
         |_, level| {
-            let children = CommandError::collect_parallel(jobs, &level, |descriptor| fetch_deeper(source, descriptor))?;
+            let children =
+                CommandError::collect_parallel(jobs, &level, |descriptor| fetch_candidates(source, descriptor))?;
             let deeper;
             (found, deeper) = search(children.into_iter().flatten().collect());
             Ok(deeper)
@@ -71,7 +72,7 @@ pub(crate) fn find_image_for_platform<'a>(
 }
 
 /// The descriptors of a nested index, or the descriptor of an image with the platform that the list did not name.
-fn fetch_deeper(list: &ImageSource<'_>, descriptor: &Descriptor) -> Result<Vec<Descriptor>, CommandError> {
+fn fetch_candidates(list: &ImageSource<'_>, descriptor: &Descriptor) -> Result<Vec<Descriptor>, CommandError> {
     let source = list.at_digest(&descriptor.digest);
     match fetch::child(list, descriptor)? {
         ImageOrList::List(fetched) => Ok(fetched.decode_index(&source)?.manifests),
@@ -98,8 +99,8 @@ fn fetch_listed<'a>(list: &ImageSource<'a>, descriptor: Descriptor) -> Result<Pu
     }
 }
 
-/// The first descriptor for a platform.
-fn first_match_in_descriptors<'a>(
+/// The best descriptor for a platform; of equal ones the first.
+fn best_match_in_descriptors<'a>(
     list: &ImageSource<'_>,
     descriptors: &'a [Descriptor],
     filter: &PlatformFilter,
@@ -107,10 +108,10 @@ fn first_match_in_descriptors<'a>(
 ) -> Option<&'a Descriptor> {
     let is_selected = |descriptor: &&Descriptor| {
         !is_list(descriptor)
-            && requirements::known_platform(descriptor).is_some_and(|platform| platform.matches(&filter.parsed))
+            && platform_match::known_platform(descriptor).is_some_and(|platform| platform.matches(&filter.parsed))
     };
     let matching =
-        requirements::preferred(distinct(descriptors.iter().filter(is_selected)), &filter.parsed, |descriptor| {
+        platform_match::preferred(distinct(descriptors.iter().filter(is_selected)), &filter.parsed, |descriptor| {
             descriptor
         });
     let images: Vec<ImageSource<'_>> = matching.iter().map(|descriptor| list.at_digest(&descriptor.digest)).collect();

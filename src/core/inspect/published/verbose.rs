@@ -22,7 +22,7 @@ impl PublishedImage<'_> {
     ///
     /// # Errors
     /// A manifest that cannot be read; errors of the registry or the layout.
-    pub(crate) fn encode(self) -> Result<Vec<u8>, CommandError> {
+    pub(crate) fn fetch_and_encode(self) -> Result<Vec<u8>, CommandError> {
         let platform = match self.descriptor.as_ref().and_then(|descriptor| descriptor.platform.clone()) {
             Some(platform) => platform,
             None => ConfigPlatforms::default().read(&self.source, &self.fetched.bytes)?,
@@ -39,7 +39,7 @@ impl PublishedImage<'_> {
 ///
 /// # Errors
 /// A manifest that cannot be read; a list that is too large; errors of the registry or the layout.
-pub(crate) fn verbose_entries(
+pub(crate) fn fetch_verbose_entries(
     jobs: NonZeroUsize,
     list: &ImageSource<'_>,
     descriptors: &[Descriptor],
@@ -47,11 +47,11 @@ pub(crate) fn verbose_entries(
     let (fetch_budget, mut print_budget) = (IndexBudget::default(), IndexBudget::default());
     let fetch = |descriptor: &Descriptor| match fetch::child(list, descriptor)? {
         ImageOrList::Image(image_format, fetched) => {
-            fetch_budget.add_bytes(list, &fetched.bytes, 1)?;
+            fetch_budget.count_bytes(list, &fetched.bytes, 1)?;
             Ok(VerboseChild::Image(image_format, Arc::new(fetched.bytes)))
         }
         ImageOrList::List(fetched) => {
-            fetch_budget.add_bytes(list, &fetched.bytes, 1)?;
+            fetch_budget.count_bytes(list, &fetched.bytes, 1)?;
             Ok(VerboseChild::List(fetched.decode_index(list)?.manifests))
         }
     };
@@ -101,7 +101,7 @@ fn flatten(
         print_budget.count_descriptors(1, || list.to_string())?;
         match children.get(&descriptor.digest) {
             Some(VerboseChild::Image(image_format, bytes)) => {
-                print_budget.add_bytes(list, bytes, 1)?;
+                print_budget.count_bytes(list, bytes, 1)?;
                 entries.push(VerboseEntry {
                     name: list.location().with_digest(&descriptor.digest),
                     image_format: *image_format,

@@ -10,7 +10,7 @@ use super::super::route::Route;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Limits {
     uri: Option<usize>,
-    head: Option<usize>,
+    headers: Option<usize>,
     manifest: Option<(usize, u16)>,
     page: Option<(usize, usize)>,
     read_only: bool,
@@ -27,7 +27,7 @@ impl Limits {
             return Some(page(414, "Request-URI Too Large"));
         }
         let size: usize = head.headers.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
-        if self.head.is_some_and(|most| size > most) {
+        if self.headers.is_some_and(|most| size > most) {
             return Some(page(400, "Request Header Or Cookie Too Large"));
         }
         if self.read_only && !matches!(head.method.as_str(), "GET" | "HEAD") {
@@ -73,8 +73,8 @@ impl Builder {
     }
 
     /// 400 with a page for headers of more bytes, as nginx has it by default with 8 KiB a line.
-    pub fn head_limit(mut self, bytes: usize) -> Builder {
-        self.habits.limits.head = Some(bytes);
+    pub fn headers_limit(mut self, bytes: usize) -> Builder {
+        self.habits.limits.headers = Some(bytes);
         self
     }
 

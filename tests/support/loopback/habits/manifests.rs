@@ -22,7 +22,7 @@ pub(crate) struct Manifests {
     /// The status for a media type that the client did not name.
     pub(crate) strict_accept: Option<u16>,
     pub(crate) loses_children: bool,
-    /// So many questions for a manifest are answered with 404 after it was put.
+    /// So many reads of a manifest are answered with 404 after it was put.
     pub(crate) read_lag: usize,
     /// So many lists are refused whose images are there.
     pub(crate) refuses_first_lists: usize,
@@ -34,8 +34,8 @@ pub(crate) struct Manifests {
 
 /// What the registry remembers for `read_lag` and `refuses_first_lists`.
 #[derive(Default)]
-pub(crate) struct LagState {
-    /// By repository and digest: how many questions have been answered with 404.
+pub(crate) struct RefusalCounts {
+    /// By repository and digest: how many reads have been answered with 404.
     reads: BTreeMap<(String, String), usize>,
     /// How many lists have been refused.
     lists: usize,
@@ -43,14 +43,14 @@ pub(crate) struct LagState {
 
 impl Manifests {
     /// What is served in the place of this one: an image of a list, or a manifest of schema 1 with its own digest.
-    pub(crate) fn convert(&self, state: &ApiState, head: &Head, repo: &str, reference: &str) -> Option<Response> {
+    pub(crate) fn replacement(&self, state: &ApiState, head: &Head, repo: &str, reference: &str) -> Option<Response> {
         let stored = state.repos.get(repo)?;
         let (media_type, bytes) = stored.manifests.get(&stored.resolve(reference)?)?;
-        if let Some(status) = self.strict_accept.filter(|_| !accepts(head, media_type)) {
+        if let Some(status) = self.strict_accept.filter(|_| !accepts_explicitly(head, media_type)) {
             let message = format!("{media_type} is not supported by the client");
             return Some(Response::error(status, "MANIFEST_INVALID", &message, Value::Null));
         }
-        if !self.converts || reference.contains(':') || accepts(head, media_type) {
+        if !self.converts || reference.contains(':') || accepts_explicitly(head, media_type) {
             return None;
         }
         let digest = match media_type.as_str() {
@@ -58,7 +58,7 @@ impl Manifests {
             DOCKER_LIST => first_amd64(bytes)?,
             _ => return None,
         };
-        if accepts(head, DOCKER_MANIFEST) {
+        if accepts_explicitly(head, DOCKER_MANIFEST) {
             let (media_type, bytes) = stored.manifests.get(&digest)?;
             return Some(served(media_type, bytes));
         }
@@ -67,12 +67,12 @@ impl Manifests {
     }
 
     /// The 404 for what it does not know yet, or the refusal to let anybody read.
-    pub(crate) fn hide_new_manifest(&self, state: &mut ApiState, repo: &str, reference: &str) -> Option<Response> {
+    pub(crate) fn refuse_get(&self, state: &mut ApiState, repo: &str, reference: &str) -> Option<Response> {
         if self.write_only {
             return Some(Response::error(403, "DENIED", "requested access to the resource is denied", Value::Null));
         }
         let digest = state.repos.get(repo)?.resolve(reference)?;
-        let reads = state.lag.reads.get_mut(&(repo.to_owned(), digest))?;
+        let reads = state.refusal_counts.reads.get_mut(&(repo.to_owned(), digest))?;
         *reads += 1;
         (*reads <= self.read_lag)
             .then(|| Response::error(404, "MANIFEST_UNKNOWN", "manifest unknown", json!({"Tag": reference})))
@@ -82,17 +82,17 @@ impl Manifests {
     pub(crate) fn refuse_list(&self, state: &mut ApiState, bytes: &[u8]) -> Option<Response> {
         let list: Value = serde_json::from_slice(bytes).ok()?;
         let child = list["manifests"][0]["digest"].as_str()?.to_owned();
-        if state.lag.lists >= self.refuses_first_lists {
+        if state.refusal_counts.lists >= self.refuses_first_lists {
             return None;
         }
-        state.lag.lists += 1;
+        state.refusal_counts.lists += 1;
         Some(Response::error(400, "MANIFEST_BLOB_UNKNOWN", "blob unknown to registry", json!(child)))
     }
 
     /// After a manifest was taken: it is not to be read at once, or what it names goes.
-    pub(crate) fn record_put(&self, state: &mut ApiState, repo: &str, digest: &str, bytes: &[u8]) {
+    pub(crate) fn after_put(&self, state: &mut ApiState, repo: &str, digest: &str, bytes: &[u8]) {
         if self.read_lag > 0 {
-            state.lag.reads.entry((repo.to_owned(), digest.to_owned())).or_insert(0);
+            state.refusal_counts.reads.entry((repo.to_owned(), digest.to_owned())).or_insert(0);
         }
         let list: Value = serde_json::from_slice(bytes).unwrap_or_default();
         if let (true, Some(stored)) = (self.loses_children, state.repos.get_mut(repo)) {
@@ -151,7 +151,7 @@ impl Drop for PutGuard<'_> {
 }
 
 /// `*/*` does not count: docker-registry treats such a client as one that only knows schema 1.
-fn accepts(head: &Head, media_type: &str) -> bool {
+fn accepts_explicitly(head: &Head, media_type: &str) -> bool {
     let accept = head.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("Accept"));
     accept.flat_map(|(_, value)| value.split(',')).any(|accepted| accepted.trim() == media_type)
 }
@@ -186,9 +186,9 @@ impl Builder {
         self
     }
 
-    /// Answers so many questions for each new manifest with 404.
-    pub fn read_lag(mut self, questions: usize) -> Builder {
-        self.habits.manifests.read_lag = questions;
+    /// Answers so many reads of each new manifest with 404.
+    pub fn read_lag(mut self, reads: usize) -> Builder {
+        self.habits.manifests.read_lag = reads;
         self
     }
 

@@ -24,7 +24,7 @@ impl Manifests {
             children.iter().for_each(|child| drop(manifest::delete(state, name, child)));
             return response;
         }
-        if reference.contains(':') && is_named(state, name, &digest) {
+        if reference.contains(':') && is_child(state, name, &digest) {
             let message = "requested access to the resource is denied: a manifest refers to it";
             return Response::error(405, "DENIED", message, Value::Null);
         }
@@ -44,7 +44,7 @@ impl Manifests {
 /// Takes those of these manifests away that neither a tag nor an index names, then what they named, and so on.
 fn prune(state: &mut ApiState, name: &str, mut open: Vec<String>) {
     while let Some(digest) = open.pop() {
-        if is_named(state, name, &digest) {
+        if is_child(state, name, &digest) {
             continue;
         }
         let Some(repo) = state.repos.get_mut(name) else { return };
@@ -56,7 +56,7 @@ fn prune(state: &mut ApiState, name: &str, mut open: Vec<String>) {
     }
 }
 
-fn is_named(state: &ApiState, name: &str, digest: &str) -> bool {
+fn is_child(state: &ApiState, name: &str, digest: &str) -> bool {
     let manifests = state.repos.get(name).map(|repo| repo.manifests.values());
     manifests.into_iter().flatten().any(|(_, bytes)| children(bytes).iter().any(|child| child == digest))
 }

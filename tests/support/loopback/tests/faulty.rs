@@ -15,7 +15,7 @@ fn responses_drip_as_the_test_releases_them() {
     let (registry, client, image) = stocked();
     for fault in [Fault::Drip, Fault::StallAfter(4)] {
         registry.clear_faults();
-        registry.clear_requests();
+        registry.clear_record();
         registry.add_fault(Rule::any(), fault.clone());
         let mut socket = TcpStream::connect(registry.addr()).unwrap();
         write!(socket, "GET /v2/app/manifests/1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
@@ -49,8 +49,8 @@ fn responses_drip_as_the_test_releases_them() {
 #[test]
 fn connections_are_reset_and_not_merely_ended() {
     let (registry, client, _) = stocked();
-    registry.add_fault(Rule::any().nth(1), Fault::ResetBeforeRead);
-    registry.add_fault(Rule::any().nth(2), Fault::ResetAfterRead);
+    registry.add_fault(Rule::any().nth(1), Fault::ResetBeforeBody);
+    registry.add_fault(Rule::any().nth(2), Fault::ResetAfterBody);
     for body_len in [0, 2] {
         let error = client.try_request("PUT", "/v2/app/manifests/2", &[], b"{}").unwrap_err();
         assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
@@ -93,7 +93,7 @@ fn tokens_expire_by_a_fault_and_the_token_server_stops() {
     let statuses: Vec<u16> = (0..3).map(|_| get(&client, "/v2/app/manifests/1").status).collect();
     assert_eq!(statuses, [200, 401, 401]);
     assert_eq!(registry.injected().len(), 2);
-    registry.stop_tokens();
+    registry.stop_token_server();
     assert!(alice.try_request("GET", query, &[], b"").is_err());
     assert_eq!(get(&client, "/v2/app/manifests/1").status, 401);
 }
@@ -131,7 +131,7 @@ fn the_registry_survives_every_fault() {
             ("PUT", "/v2/app/manifests/2".to_owned()),
         ] {
             registry.clear_faults();
-            registry.clear_requests();
+            registry.clear_record();
             registry.fail_request(1, fault.clone());
             let mut socket = TcpStream::connect(registry.addr()).unwrap();
             let head =

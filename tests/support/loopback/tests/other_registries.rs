@@ -105,9 +105,13 @@ fn chunks_have_a_least_length() {
 #[test]
 fn hidden_repositories_are_404() {
     for hides_all in [false, true] {
-        let bearer = Bearer::new().user("alice", "wonder").omit_scope("repository:app");
+        let bearer = Bearer::new().user("alice", "wonder").never_grant_scope("repository:app");
         let builder = Registry::builder().bearer(bearer);
-        let builder = if hides_all { builder.hides_from_all() } else { builder.hides_from_authenticated() };
+        let builder = if hides_all {
+            builder.hides_repositories_from_all()
+        } else {
+            builder.hides_repositories_from_authenticated()
+        };
         let (_registry, client, _) = stocked(builder);
         assert_eq!(get(&client, "/v2/").status, 401);
         let anonymous = get(&client, "/v2/app/manifests/1");

@@ -8,10 +8,10 @@ use super::*;
 fn begin(registry: &Registry, client: &Client) -> String {
     let reply = client.request("POST", "/v2/app/blobs/uploads/", &[], b"");
     assert_eq!(reply.status, 202);
-    follow(registry, &reply)
+    location_path(registry, &reply)
 }
 
-fn follow(registry: &Registry, reply: &ClientResponse) -> String {
+fn location_path(registry: &Registry, reply: &ClientResponse) -> String {
     reply.header("Location").unwrap().strip_prefix(&registry.url()).unwrap().to_owned()
 }
 
@@ -38,7 +38,7 @@ fn an_interrupted_upload_can_be_resumed() {
     let wrong_range = client.request("PATCH", &path, &[("Content-Range", "0-2")], b"abc");
     assert_eq!((wrong_range.status, wrong_range.header("Range")), (416, Some("0-2")));
     let digest = sha256(b"abcdefghi");
-    let put = format!("{}&digest={digest}", follow(&registry, &status));
+    let put = format!("{}&digest={digest}", location_path(&registry, &status));
     break_off(&registry, "PUT", &put, 50, b"def");
     let status = get(&client, &path);
     assert_eq!((status.status, status.header("Range")), (204, Some("0-5")));
@@ -73,8 +73,8 @@ fn a_fault_without_effect_leaves_the_upload_unchanged() {
     let client = Client::new(registry.host());
     let path = begin(&registry, &client);
     registry.add_fault(Rule::on("PATCH", "").nth(1), Fault::status(503));
-    registry.add_fault(Rule::on("PATCH", "").nth(2), Fault::CloseAfterRead);
-    registry.add_fault(Rule::on("PATCH", "").nth(3), Fault::CloseAfterEffect);
+    registry.add_fault(Rule::on("PATCH", "").nth(2), Fault::CutAfterBody);
+    registry.add_fault(Rule::on("PATCH", "").nth(3), Fault::CutAfterEffect);
     assert_eq!(client.request("PATCH", &path, &[], b"abc").status, 503);
     assert!(client.try_request("PATCH", &path, &[], b"abc").is_err());
     assert_eq!(get(&client, &path).header("Range"), Some("0-0"));
@@ -117,7 +117,7 @@ fn generated_blobs_are_served_and_discarded() {
     let head = writer.request("HEAD", &format!("/v2/app/blobs/{digest}"), &[], b"");
     assert_eq!((head.status, head.header("Content-Length")), (200, Some("5000000")));
     assert_eq!(get(&writer, &format!("/v2/app/blobs/{digest}")).status, 500);
-    let path = follow(&to, &writer.request("POST", "/v2/app/blobs/uploads/", &[], b""));
+    let path = location_path(&to, &writer.request("POST", "/v2/app/blobs/uploads/", &[], b""));
     assert_eq!(code(&writer.request("PUT", &format!("{path}&digest={digest}"), &[], &blob[1..])), "DIGEST_INVALID");
     let small = writer.push_blob("app", b"small");
     assert_eq!(get(&writer, &format!("/v2/app/blobs/{small}")).body, b"small");
