@@ -90,7 +90,7 @@ lint: ## Check formatting, clippy and the documentation
 	$(CARGO) fmt --all --check
 	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked --document-private-items
 
 deny: ## Check licences, duplicates and sources of the dependencies; gets cargo-deny where there is none
 	@scripts/deny
