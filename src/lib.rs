@@ -18,7 +18,7 @@
 //! model                                               documents and specs as values
 //! location                                            where an image is: in a registry or in a layout
 //! reference, platform                                 leaves that parse names
-//! digest, secret, env, sanitize, suggest, sync, failure_kind, regular_file, io_message  leaves
+//! digest, secret, env, sanitize, suggest, sync, failure_kind, regular_file, locked_file, io_message  leaves
 //! ```
 
 // No input may end the program: `make lint` refuses what could panic, and what truncates with it.
@@ -51,6 +51,7 @@ pub mod failure_kind;
 pub mod fuzzing;
 pub mod io_message;
 pub mod location;
+mod locked_file;
 pub mod model;
 pub mod net;
 pub mod platform;

@@ -36,7 +36,18 @@ const LAYERS: [&[&str]; 12] = [
     &["model"],
     &["location"],
     &["reference", "platform"],
-    &["digest", "secret", "env", "sanitize", "suggest", "sync", "failure_kind", "regular_file", "io_message"],
+    &[
+        "digest",
+        "secret",
+        "env",
+        "sanitize",
+        "suggest",
+        "sync",
+        "failure_kind",
+        "regular_file",
+        "locked_file",
+        "io_message",
+    ],
 ];
 
 /// How many directories deep a file may lie below src.

@@ -21,6 +21,7 @@ use crate::content::oci_layout::{
 };
 use crate::content::registry::{Blob, BlobReader};
 use crate::digest::{Digest, Hasher};
+use crate::locked_file::LockedFile;
 use crate::sync::lock;
 
 /// An archive that is written.
@@ -252,6 +253,7 @@ impl StagedArchive {
         // behind. On filesystems without locks only the check protects the archive.
         let directory = File::open(parent_directory(target)).map_err(LayoutError::io("open", target))?;
         let _ = fs2::FileExt::lock_exclusive(&directory);
+        let _locked = LockedFile::new(directory);
         if FileIdentity::read(target)?.as_ref() != before {
             return Err(LayoutError::Replaced { path: target.to_owned() });
         }

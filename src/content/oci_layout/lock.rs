@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::content::error::LayoutError;
 use crate::content::oci_layout::staged_file::device_and_inode;
+use crate::locked_file::LockedFile;
 use crate::regular_file::no_follow_or_block;
 
 /// How often a wait checks whether the lock is free.
@@ -26,23 +27,23 @@ pub struct LockWait<'a> {
 
 impl LockWait<'_> {
     /// Takes the lock. buildx deletes the file afterwards, and a lock on a deleted file protects nothing.
-    pub(super) fn lock(&self, path: &Path) -> Result<File, LayoutError> {
+    pub(super) fn lock(&self, path: &Path) -> Result<LockedFile, LayoutError> {
         let failed = LayoutError::io("lock", path);
         let (start, mut has_notified) = (Instant::now(), false);
         loop {
             let mut options = OpenOptions::new();
             options.read(true).write(true).create(true).truncate(false);
             let file = no_follow_or_block(&mut options).open(path).map_err(&failed)?;
-            let is_locked = match fs2::FileExt::try_lock_exclusive(&file) {
-                Ok(()) => true,
-                Err(error) if error.kind() == fs2::lock_contended_error().kind() => false,
+            match fs2::FileExt::try_lock_exclusive(&file) {
+                Ok(()) => {
+                    let locked = LockedFile::new(file);
+                    if is_still_at(locked.file(), path).map_err(&failed)? {
+                        return Ok(locked);
+                    }
+                    continue;
+                }
+                Err(error) if error.kind() == fs2::lock_contended_error().kind() => {}
                 Err(error) => return Err(failed(error)),
-            };
-            if is_locked && is_still_at(&file, path).map_err(&failed)? {
-                return Ok(file);
-            }
-            if is_locked {
-                continue;
             }
             let remaining = self.limit.map_or(POLL_INTERVAL, |limit| limit.saturating_sub(start.elapsed()));
             if remaining.is_zero() {
@@ -63,5 +64,24 @@ fn is_still_at(file: &File, path: &Path) -> io::Result<bool> {
         Ok(current) => Ok(device_and_inode(&current) == locked),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As a child process has it that another thread is starting.
+    #[test]
+    fn dropped_lock_is_free_even_if_a_child_process_has_its_descriptor() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("index.json.lock");
+        let wait = LockWait { limit: Some(Duration::ZERO), notice: &|notice| panic!("{notice}") };
+        let locked = wait.lock(&path).unwrap();
+        let inherited = locked.file().try_clone().unwrap();
+        assert!(matches!(wait.lock(&path), Err(LayoutError::InUse { .. })));
+        drop(locked);
+        wait.lock(&path).unwrap();
+        drop(inherited);
     }
 }

@@ -15,6 +15,7 @@ use crate::drafts::docker_dir::checked_access;
 use crate::drafts::docker_dir::directory_operations;
 use crate::drafts::docker_dir::error::StoreError;
 use crate::drafts::docker_dir::paths::Paths;
+use crate::locked_file::LockedFile;
 
 /// The interval at which a wait with a limit tries again. flock(2) itself has no time limit.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
@@ -22,7 +23,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// Holds the lock of a list until it is dropped. The staging directory of the list belongs to the holder.
 #[derive(Debug)]
 pub(super) struct Lock {
-    file: File,
+    locked: LockedFile,
     path: PathBuf,
     paths: Paths,
     staging: PathBuf,
@@ -63,7 +64,8 @@ impl Lock {
         };
         // For processes that wait. An error is ignored, because a removal must work on a full disk.
         let _ = record_holder(&mut file);
-        let lock = Lock { file, path, paths: paths.clone(), staging: paths.staging(name) };
+        let locked = LockedFile::new(file);
+        let lock = Lock { locked, path, paths: paths.clone(), staging: paths.staging(name) };
         lock.clear_staging()?;
         Ok(lock)
     }
@@ -100,9 +102,9 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // Failures are ignored: the next holder clears the directory, and closing the file releases the lock.
+        // Failures are ignored: the next holder clears the directory.
         let _ = self.clear_staging();
-        let _ = self.file.set_len(0);
+        let _ = self.locked.file().set_len(0);
     }
 }
 
@@ -193,4 +195,23 @@ fn holder(file: &mut File) -> Option<u32> {
     let mut text = String::new();
     file.take(32).read_to_string(&mut text).ok()?;
     text.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As a child process has it that another thread is starting.
+    #[test]
+    fn dropped_lock_is_free_even_if_a_child_process_has_its_descriptor() {
+        let directory = tempfile::tempdir().unwrap();
+        let paths = Paths::new(&directory.path().join("manifests"));
+        let acquire = || Lock::acquire(&paths, "l", &"l:1", &|notice| panic!("{notice}"), Some(Duration::ZERO));
+        let lock = acquire().unwrap();
+        let inherited = lock.locked.file().try_clone().unwrap();
+        assert!(matches!(acquire(), Err(StoreError::LockHeld { .. })));
+        drop(lock);
+        acquire().unwrap();
+        drop(inherited);
+    }
 }
