@@ -4,7 +4,8 @@
 //!
 //! `EntryKey` has docker's order, and `Draft::insert` places an added entry. `opaque_descriptors` puts each source into
 //! the order of its index. `model::draft_order` completes an order that does not name all entries. A draft of plain
-//! images from a spec gets docker's order in `unique_entry_names` when it is stored.
+//! images from a spec gets docker's order in `unique_entry_names` when it is stored. A shared draft has the order of
+//! its entries' keys (`assemble_draft` in `drafts::registry`).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
