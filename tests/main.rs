@@ -5,7 +5,7 @@ mod cases {
     const OURS: &str = env!("CARGO_BIN_EXE_docker-manifest");
 
     /// The flags that docker's commands do not have, by command; comparisons with docker leave them out.
-    const OWN_FLAGS: &[(&str, &[&str])] = &[
+    const FLAGS_DOCKER_LACKS: &[(&str, &[&str])] = &[
         (
             "annotate",
             &[
@@ -165,8 +165,8 @@ mod cases {
     ];
 
     /// Whether docker's command `verb` does not have this flag, and ours does.
-    fn is_own_flag(verb: &str, flag: &str) -> bool {
-        OWN_FLAGS.iter().any(|(name, flags)| *name == verb && flags.contains(&flag))
+    fn is_flag_docker_lacks(verb: &str, flag: &str) -> bool {
+        FLAGS_DOCKER_LACKS.iter().any(|(name, flags)| *name == verb && flags.contains(&flag))
     }
 
     mod account_lockout;

@@ -101,11 +101,11 @@ fn run_one_parser() {
             run(name, text.as_bytes());
         }
     }
-    println!("peak={};", peak());
+    println!("peak={};", peak_anonymous_kb());
 }
 
 /// The peak memory of this process in kB, without its mapped code.
-fn peak() -> u64 {
+fn peak_anonymous_kb() -> u64 {
     let status = fs::read_to_string("/proc/self/status").expect("a line of Linux's status file");
     let field = |name: &str| -> u64 {
         let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("a line of Linux's status file");

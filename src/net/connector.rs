@@ -58,7 +58,7 @@ pub(crate) fn begin_request(is_repeatable: bool) {
 }
 
 /// Where the request of this thread got its connection.
-pub(crate) fn connection_source() -> ConnectionSource {
+pub(crate) fn used_connection_source() -> ConnectionSource {
     USED_CONNECTION_SOURCE.get()
 }
 

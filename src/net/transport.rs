@@ -15,7 +15,7 @@ use ureq::{Agent, AsSendBody, Body, SendBody};
 use crate::env::Env;
 use crate::net::body::{RequestBody, ResponseBody};
 use crate::net::connections::{ConnectionPool, OriginConnections};
-use crate::net::connector::{ConnectionSource, begin_request, connection_source};
+use crate::net::connector::{ConnectionSource, begin_request, used_connection_source};
 use crate::net::deadline::{Deadline, format_duration};
 use crate::net::error::RegistryErrorKind;
 use crate::net::rate_limit::RateLimits;
@@ -134,7 +134,7 @@ impl HttpTransport {
             let outcome = self
                 .send_once(request, || self.read_response(send_request(&connections.agent, request, None)?, request));
             let Err(error) = outcome else { return outcome };
-            let source = connection_source();
+            let source = used_connection_source();
             let may_repeat = match error.symptom {
                 // The connection may have ended before the request arrived.
                 Symptom::NoResponse => request.repeatable && source != ConnectionSource::New,

@@ -4,7 +4,7 @@
 use testkit::sandbox::{Output, Sandbox, on_path};
 use testkit::skip::skipped;
 
-use super::{OURS, is_own_flag};
+use super::{OURS, is_flag_docker_lacks};
 
 /// Command lines that docker refuses by themselves, split at blanks; `␣` is a blank, `∅` an empty argument, `⏎` a line
 /// end.
@@ -212,7 +212,7 @@ fn help_has_the_options_and_streams_of_docker() {
             let table =
                 text.split("Options:\n").nth(1).and_then(|table| table.split("\n\n").next()).unwrap_or_default();
             let rows = table.lines().map(|row| row.split_whitespace().collect::<Vec<_>>());
-            let dockers = rows.filter(|row| !row.iter().any(|word| is_own_flag(verb, word)));
+            let dockers = rows.filter(|row| !row.iter().any(|word| is_flag_docker_lacks(verb, word)));
             dockers.map(|row| row.join(" ")).collect::<Vec<_>>()
         };
         assert_eq!(options(&ours), options(&docker), "{line}");

@@ -83,23 +83,25 @@ fn an_attestation_that_refers_to_an_image_is_put_into_the_list() {
     for has_api in [true, false] {
         let from = if has_api { Registry::start() } else { Registry::builder().without_referrers().start() };
         let fixture = Fixture::new(from);
-        fixture.registries.run_line_recorded_ok("create --attestations keep @app:1 %src:amd64 %src:arm64");
+        fixture.registries.clear_record_and_run_line_ok("create --attestations keep @app:1 %src:amd64 %src:arm64");
         // The API is asked for each image, or once for all and then each referrers tag; cosign's tags are not.
         let expected = if has_api { (2, 0) } else { (1, 2) };
         assert_eq!((fixture.count_requests("/referrers/"), fixture.count_requests("/manifests/sha256-")), expected);
         let dry_run: Value = serde_json::from_slice(
-            &fixture.registries.run_line_recorded_ok("push --dry-run --format json @app:1").stdout,
+            &fixture.registries.clear_record_and_run_line_ok("push --dry-run --format json @app:1").stdout,
         )
         .expect("JSON");
         let left_behind = dry_run["leftBehind"].as_array().expect("the SBOM");
         assert_eq!((left_behind.len(), &left_behind[0]["artifactType"]), (1, &json!("application/spdx+json")));
-        fixture.registries.run_line_recorded_ok("push @app:1");
+        fixture.registries.clear_record_and_run_line_ok("push @app:1");
         fixture.assert_attested("1");
-        fixture.registries.run_line_recorded_ok("create --push --attestations keep @app:2 %src:amd64 %src:arm64");
+        fixture
+            .registries
+            .clear_record_and_run_line_ok("create --push --attestations keep @app:2 %src:amd64 %src:arm64");
         fixture.assert_attested("2");
-        fixture.registries.run_line_recorded_ok("create @app:3 %src:arm64");
-        fixture.registries.run_line_recorded_ok("add --attestations keep @app:3 %src:amd64");
-        fixture.registries.run_line_recorded_ok("push @app:3");
+        fixture.registries.clear_record_and_run_line_ok("create @app:3 %src:arm64");
+        fixture.registries.clear_record_and_run_line_ok("add --attestations keep @app:3 %src:amd64");
+        fixture.registries.clear_record_and_run_line_ok("push @app:3");
         fixture.assert_attested("3");
         let spec = |name: &str| {
             let [amd64, arm64] = ["amd64", "arm64"].map(|tag| fixture.registries.source.name(&format!("src:{tag}")));
@@ -109,31 +111,33 @@ fn an_attestation_that_refers_to_an_image_is_put_into_the_list() {
             )
         };
         fixture.registries.sandbox.write("list.yaml", format!("{}attestations: keep\n", spec("app:4")));
-        fixture.registries.run_line_recorded_ok("apply -f list.yaml");
+        fixture.registries.clear_record_and_run_line_ok("apply -f list.yaml");
         fixture.assert_attested("4");
         // From layouts, too: one has it under the referrers tag, the other one has none.
-        fixture.registries.run_line_recorded_ok("copy --quiet --referrers all %src:amd64 oci-layout://amd64");
-        fixture.registries.run_line_recorded_ok("copy --quiet --referrers all %src:arm64 oci-archive:./arm64.tar");
-        fixture.registries.run_line_recorded_ok(
+        fixture.registries.clear_record_and_run_line_ok("copy --quiet --referrers all %src:amd64 oci-layout://amd64");
+        fixture
+            .registries
+            .clear_record_and_run_line_ok("copy --quiet --referrers all %src:arm64 oci-archive:./arm64.tar");
+        fixture.registries.clear_record_and_run_line_ok(
             "create --push --attestations keep @app:8 oci-layout://amd64 oci-archive:./arm64.tar",
         );
         fixture.assert_attested("8");
         assert_eq!(fixture.count_requests(""), 0, "the registry that they came from");
-        fixture.registries.run_line_recorded_ok(
+        fixture.registries.clear_record_and_run_line_ok(
             "create --push --attestations keep x.invalid/app:9 oci-layout://amd64 %src:arm64 --to oci:./both",
         );
-        fixture.registries.run_line_recorded_ok("copy --quiet oci:./both @app");
+        fixture.registries.clear_record_and_run_line_ok("copy --quiet oci:./both @app");
         fixture.assert_attested("9");
         // Without the word, images cost what they cost, and lists have what their indexes list.
-        fixture.registries.run_line_recorded_ok("create --push @app:5 %src:amd64 %src:arm64");
+        fixture.registries.clear_record_and_run_line_ok("create --push @app:5 %src:amd64 %src:arm64");
         assert_eq!((fixture.published_descriptors("5").len(), fixture.count_requests("referrers")), (2, 0));
         fixture.registries.sandbox.write("list.yaml", spec("app:6"));
-        fixture.registries.run_line_recorded_ok("apply -f list.yaml");
+        fixture.registries.clear_record_and_run_line_ok("apply -f list.yaml");
         assert_eq!((fixture.published_descriptors("6").len(), fixture.count_requests("sha256-")), (2, 0));
         // It goes with its image.
-        fixture.registries.run_line_recorded_ok("create --attestations keep @app:7 %src:amd64 %src:arm64");
-        fixture.registries.run_line_recorded_ok("remove @app:7 linux/amd64");
-        fixture.registries.run_line_recorded_ok("push @app:7");
+        fixture.registries.clear_record_and_run_line_ok("create --attestations keep @app:7 %src:amd64 %src:arm64");
+        fixture.registries.clear_record_and_run_line_ok("remove @app:7 linux/amd64");
+        fixture.registries.clear_record_and_run_line_ok("push @app:7");
         assert_eq!(fixture.published_descriptors("7").len(), 1);
     }
 }

@@ -3,7 +3,7 @@
 use testkit::sandbox::{Output, Sandbox};
 
 use super::plugin::{installed, old_entry};
-use super::{OURS, OWN_VERBS, is_own_flag};
+use super::{OURS, OWN_VERBS, is_flag_docker_lacks};
 
 /// Lines that docker's own command completes, the word at the cursor last; `∅` is nothing typed yet.
 const LINES_AS_DOCKER: &[&str] = &[
@@ -50,7 +50,7 @@ fn commands_and_flags_are_completed_as_docker_does() {
     let mut different = Vec::new();
     let mut compare = |how: String, line: &str, docker: &Output, ours: &Output| {
         let verb = words(line).into_iter().find(|word| !word.starts_with('-')).unwrap_or_default();
-        let is_own = |candidate: &str| OWN_VERBS.contains(&candidate) || is_own_flag(&verb, candidate);
+        let is_own = |candidate: &str| OWN_VERBS.contains(&candidate) || is_flag_docker_lacks(&verb, candidate);
         let dockers = |answer: &str| {
             let rows = answer.lines().filter(|row| !row.split('\t').next().is_some_and(is_own));
             rows.map(ToOwned::to_owned).collect::<Vec<_>>()

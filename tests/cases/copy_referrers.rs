@@ -127,12 +127,12 @@ impl Signed {
 impl Fixture {
     /// Runs `copy` and the words of this line. The records of both registries are of this run alone.
     fn copy(&self, line: &str) -> Output {
-        self.run_line_recorded(&format!("copy {line}"))
+        self.clear_record_and_run_line(&format!("copy {line}"))
     }
 
     #[track_caller]
     pub(super) fn copy_ok(&self, line: &str) -> Output {
-        self.run_line_recorded_ok(&format!("copy {line}"))
+        self.clear_record_and_run_line_ok(&format!("copy {line}"))
     }
 
     fn index_json(&self, layout: &str) -> Value {

@@ -5,7 +5,7 @@ use super::fixture::Fixture;
 
 #[test]
 fn removals_work_on_a_full_disk() {
-    let Some(fixture) = Fixture::with_mounts("removals on a full disk") else { return };
+    let Some(fixture) = Fixture::new_or_skip("removals on a full disk") else { return };
     let output = fixture.run_in_namespace(
         r#"
         mount -t tmpfs -o size=1m disk "$DISK"

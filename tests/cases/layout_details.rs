@@ -115,7 +115,7 @@ fn a_compressed_archive_has_all_its_blobs() {
         fixture.copy_ok(&format!("--verify oci-archive:./a.tgz {target}"));
     }
     // A push sends them in the order in which they are in the archive, so that it is expanded once for all.
-    fixture.run_line_recorded_ok("create --push --jobs 8 @list:1 oci-archive:./a.tgz:1");
+    fixture.clear_record_and_run_line_ok("create --push --jobs 8 @list:1 oci-archive:./a.tgz:1");
     let sent = fixture.registry.requests().into_iter().filter(|own| own.method == "PUT").map(|own| own.line().clone());
     let sent: Vec<String> = sent.filter_map(|line| Some(line.split_once("digest=")?.1.replace("%3A", ":"))).collect();
     let mut archive = tar::Archive::new(bytes.as_slice());

@@ -22,7 +22,7 @@ impl Fixture {
 
     #[track_caller]
     fn line_json(&self, line: &str) -> Value {
-        serde_json::from_slice(&self.run_line_recorded_ok(line).stdout).expect("JSON")
+        serde_json::from_slice(&self.clear_record_and_run_line_ok(line).stdout).expect("JSON")
     }
 
     fn has(&self, repo: &str, image: &Image) -> bool {
@@ -54,9 +54,11 @@ fn an_index_of_a_layout_is_published_with_its_referrers() {
         let printed = fixture.line_json("create --push --format json @usual:1 oci-layout://dir:1");
         assert_eq!((count_items(&dry_run, "referrers"), &printed["referrers"]), (4, &dry_run["referrers"]));
         assert!(fixture.has("usual", &signed.index_signature) && !fixture.has("usual", &signed.sbom));
-        fixture.run_line_recorded_ok("create --push --referrers drop @none:1 oci-layout://dir:1");
+        fixture.clear_record_and_run_line_ok("create --push --referrers drop @none:1 oci-layout://dir:1");
         assert!(!fixture.has("none", &signed.signature));
-        fixture.run_line_recorded_ok("create --push --referrer-type application/spdx+json @sbom:1 oci-layout://dir:1");
+        fixture.clear_record_and_run_line_ok(
+            "create --push --referrer-type application/spdx+json @sbom:1 oci-layout://dir:1",
+        );
         assert!(fixture.has("sbom", &signed.sbom) && !fixture.has("sbom", &signed.signature));
     }
 }
@@ -73,12 +75,13 @@ fn lists_of_several_layouts_report_referrers_and_copy_them_on_request() {
     let sources = "oci-layout://dir:1 oci-archive:./other.tar:1";
     let dry_run = fixture.line_json(&format!("{line} --dry-run @app:1 {sources}"));
     assert_eq!((count_items(&dry_run, "referrers"), count_items(&dry_run, "leftBehind")), (0, 4), "{dry_run:#}");
-    let output = fixture.run_line_recorded(&format!("{line} --verbose @app:1 {sources}").replace("--format json ", ""));
+    let output =
+        fixture.clear_record_and_run_line(&format!("{line} --verbose @app:1 {sources}").replace("--format json ", ""));
     let expected_line =
         format!("not sent along: oci-archive:./other.tar@{} {SBOM} of {}", sbom.digest(), image.digest());
     assert!(output.code == 0 && output.err().contains(&expected_line), "{}", output.err());
     assert!(!fixture.has("app", &signed.signature) && !fixture.has("app", &sbom));
-    let failed = fixture.run_line_recorded("create --push @app:1 oci-layout://dir:2");
+    let failed = fixture.clear_record_and_run_line("create --push @app:1 oci-layout://dir:2");
     assert_eq!(failed.first_err_line(), "dir has no image named 2 (it has 1)");
     // The images are there; what refers to them follows, and no list.
     let printed = fixture.line_json(&format!("{line} --referrers all @app:1 {sources}"));
@@ -88,19 +91,20 @@ fn lists_of_several_layouts_report_referrers_and_copy_them_on_request() {
     }
     assert!(!fixture.has("app", &signed.index_signature), "the index is another one");
     // The same by the other commands.
-    fixture.run_line_recorded_ok(&format!("create --push @more:1 {}", "oci-archive:./other.tar:1"));
-    fixture.run_line_recorded_ok("add --push --referrers keep --platform linux/amd64 @more:1 oci-layout://dir:1");
+    fixture.clear_record_and_run_line_ok(&format!("create --push @more:1 {}", "oci-archive:./other.tar:1"));
+    fixture
+        .clear_record_and_run_line_ok("add --push --referrers keep --platform linux/amd64 @more:1 oci-layout://dir:1");
     assert!(fixture.has("more", &signed.countersignature) && !fixture.has("more", &signed.sbom));
     let spec =
         format!("image: {}\nmanifests: [{{image: \"oci-archive:./other.tar\"}}]\n", fixture.target.name("spec:1"));
     fixture.sandbox.write("list.yaml", spec);
-    fixture.run_line_recorded_ok("apply -f list.yaml --referrers all");
+    fixture.clear_record_and_run_line_ok("apply -f list.yaml --referrers all");
     assert!(fixture.has("spec", &sbom));
     // A layout that lacks something is found out before anything is sent.
     let blob = testkit::image::sha256(b"signature");
     let path = fixture.sandbox.path().join("dir/blobs/sha256").join(blob.trim_start_matches("sha256:"));
     fs::remove_file(path).expect("a blob");
-    let failed = fixture.run_line_recorded("create --push --referrers keep @lacking:1 oci-layout://dir:1");
+    let failed = fixture.clear_record_and_run_line("create --push --referrers keep @lacking:1 oci-layout://dir:1");
     assert_eq!((failed.code, failed.first_err_line()), (1, format!("dir does not have {blob}")));
     assert!(!has_written(&fixture.target));
 }
@@ -125,7 +129,7 @@ fn a_list_is_written_into_a_layout_with_its_referrers() {
         }
     }
     // What was left out is added to a list that is there.
-    fixture.run_line_recorded_ok(
+    fixture.clear_record_and_run_line_ok(
         "create --push --referrers drop nowhere.invalid/x:1 oci-layout://dir:1 --to ocidir://three",
     );
     let printed =
@@ -159,14 +163,14 @@ fn a_damaged_file_of_a_layout_is_named_and_no_tag_moves() {
             format!("create --push --to oci:./new nowhere.invalid/x:1 {layout}"),
             format!("copy {layout} oci:./new"),
         ] {
-            let failed = fixture.run_line_recorded(&line);
+            let failed = fixture.clear_record_and_run_line(&line);
             assert!(failed.code == 1 && failed.err().contains(&error), "{line}: {}", failed.err());
         }
         let (_, now) = fixture.target.manifest("app", "1").expect("what it was");
         assert_eq!(testkit::image::sha256(&now), before);
         assert!(!fixture.sandbox.path().join("new/index.json").exists());
         // Without the signature nothing is damaged.
-        fixture.run_line_recorded_ok(&format!("create --push --referrers drop @whole:1 {layout}"));
+        fixture.clear_record_and_run_line_ok(&format!("create --push --referrers drop @whole:1 {layout}"));
         assert_eq!(fixture.target.manifest("whole", "1").expect("the index").1, signed.index.manifest);
     }
 }

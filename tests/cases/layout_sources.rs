@@ -14,7 +14,7 @@ impl Fixture {
     /// A layout of this image, made from a registry.
     fn write_layout(&self, image: &Image, name: &str) {
         self.registry.put_image("built", "v1", image);
-        self.run_line_recorded_ok(&format!("copy --quiet @built:v1 {name}"));
+        self.clear_record_and_run_line_ok(&format!("copy --quiet @built:v1 {name}"));
     }
 
     /// Checks that the registry serves these images with their blobs.
@@ -60,9 +60,9 @@ fn layouts_are_published_as_one_list_in_the_order_of_the_command_line() {
     let repeated = fixture.line_json(&line);
     assert_eq!((&repeated["unchanged"], &repeated["digest"]), (&json!(true), &printed["digest"]));
     assert!(!fixture.has_written());
-    assert_eq!(fixture.run_line_recorded("ls --quiet").success().out(), "");
+    assert_eq!(fixture.clear_record_and_run_line("ls --quiet").success().out(), "");
     // Another repository gets the images from the layouts, too.
-    fixture.run_line_recorded_ok(&format!("{line} --tag @second:9"));
+    fixture.clear_record_and_run_line_ok(&format!("{line} --tag @second:9"));
     fixture.assert_has_images("second", &images.each_ref());
 }
 
@@ -76,24 +76,26 @@ fn an_index_of_a_layout_behaves_as_one_of_a_registry() {
     let nested = Index::oci().image(&image).index(&inner).annotation("own", "kept").build();
     fixture.registry.put_index("built", "nested", &nested);
     for tag in ["plain", "nested"] {
-        fixture.run_line_recorded_ok(&format!("copy --quiet @built:{tag} oci:./dir"));
+        fixture.clear_record_and_run_line_ok(&format!("copy --quiet @built:{tag} oci:./dir"));
     }
     for (tag, index) in [("plain", &index), ("nested", &nested)] {
-        fixture.run_line_recorded_ok(&format!("create --push @app:{tag} oci:./dir:{tag}"));
+        fixture.clear_record_and_run_line_ok(&format!("create --push @app:{tag} oci:./dir:{tag}"));
         assert_eq!(fixture.registry.manifest("app", tag).expect("an index").1, index.manifest, "{tag}: every byte");
-        fixture.run_line_recorded_ok(&format!("inspect --check @app:{tag}"));
-        let local = fixture.run_line_recorded(&format!("inspect oci:./dir:{tag}")).success().out();
-        assert_eq!(local, fixture.run_line_recorded(&format!("inspect --remote @built:{tag}")).success().out());
+        fixture.clear_record_and_run_line_ok(&format!("inspect --check @app:{tag}"));
+        let local = fixture.clear_record_and_run_line(&format!("inspect oci:./dir:{tag}")).success().out();
+        assert_eq!(local, fixture.clear_record_and_run_line(&format!("inspect --remote @built:{tag}")).success().out());
         assert!(
             fixture
-                .run_line_recorded(&format!("inspect --check oci:./dir:{tag}"))
+                .clear_record_and_run_line(&format!("inspect --check oci:./dir:{tag}"))
                 .success()
                 .out()
                 .contains("linux/amd64")
         );
         let trees = ["oci:./dir", "@built"].map(|place| {
-            let tree =
-                fixture.run_line_recorded(&format!("inspect --remote --format tree {place}:{tag}")).success().out();
+            let tree = fixture
+                .clear_record_and_run_line(&format!("inspect --remote --format tree {place}:{tag}"))
+                .success()
+                .out();
             tree.lines().skip(1).map(str::to_owned).collect::<Vec<_>>()
         });
         assert_eq!(trees[0], trees[1]);
@@ -101,17 +103,17 @@ fn an_index_of_a_layout_behaves_as_one_of_a_registry() {
     let few = fixture
         .line_json("create --push --platform linux/arm64 --attestations drop --format json @few:1 oci:./dir:plain");
     assert_eq!(few["platforms"].as_array().map(Vec::len), Some(1));
-    let none = fixture.run_line_recorded("create --push --platform linux/riscv64 @few:2 oci:./dir:plain");
+    let none = fixture.clear_record_and_run_line("create --push --platform linux/riscv64 @few:2 oci:./dir:plain");
     assert_eq!(none.first_err_line(), "no image for linux/riscv64 in oci:./dir:plain");
     assert_eq!(
-        fixture.run_line_recorded("platforms oci:./dir:nested").success().out().lines().last(),
+        fixture.clear_record_and_run_line("platforms oci:./dir:nested").success().out().lines().last(),
         Some("   - linux/s390x")
     );
     let shown = fixture.line_json("inspect --format json oci:./dir:plain");
     let child = format!("oci:./dir@{}", fixture.child_digests("built", "plain")[0].as_str().expect("a digest"));
     assert_eq!((&shown["reference"], &shown["platforms"][0]["reference"]), (&json!("oci:./dir:plain"), &json!(child)));
     assert_eq!(shown["requests"], 0);
-    fixture.run_line_recorded_ok(&format!("inspect {child}"));
+    fixture.clear_record_and_run_line_ok(&format!("inspect {child}"));
 }
 
 #[test]
@@ -128,27 +130,27 @@ fn specs_name_layouts_relative_to_their_file() {
         fixture.registry.name("second:1")
     );
     fs::write(fixture.path("specs/list.yaml"), spec).expect("a spec");
-    fixture.run_line_recorded_ok("apply --draft -f specs/list.yaml");
+    fixture.clear_record_and_run_line_ok("apply --draft -f specs/list.yaml");
     for repository in ["app", "second"] {
         assert_eq!(fixture.child_digests(repository, "1"), [json!(images[1].digest()), json!(images[0].digest())]);
         fixture.assert_has_images(repository, &images.each_ref());
     }
     // The drafts name what the registry has now.
     for repository in ["app", "second"] {
-        let draft = fixture.run_line_recorded(&format!("inspect --local -v @{repository}:1")).success().out();
+        let draft = fixture.clear_record_and_run_line(&format!("inspect --local -v @{repository}:1")).success().out();
         let name = fixture.registry.name(&format!("{repository}@{}", images[0].digest()));
         assert!(draft.contains(&format!("\"Ref\": \"{name}\"")) && !draft.contains("amd64:v1"), "{draft}");
-        fixture.run_line_recorded_ok(&format!("push @{repository}:1"));
+        fixture.clear_record_and_run_line_ok(&format!("push @{repository}:1"));
         assert!(!fixture.has_written());
     }
     let flags = "apply --template oci:./specs/ARCH:v1 --platforms linux/amd64,linux/arm64 --target @flags:1";
-    fixture.run_line_recorded_ok(flags);
+    fixture.clear_record_and_run_line_ok(flags);
     fixture.assert_has_images("flags", &images.each_ref());
-    let lacking = fixture.run_line_recorded(&format!("{flags} --platforms linux/s390x --ignore-missing"));
+    let lacking = fixture.clear_record_and_run_line(&format!("{flags} --platforms linux/s390x --ignore-missing"));
     assert_eq!(lacking.first_err_line(), "cannot open ./specs/s390x: No such file or directory");
     // What `export` writes of a layout, `apply` reads.
-    fixture.run_line_recorded_ok("copy --quiet @app:1 oci:./specs/list");
-    let exported = fixture.run_line_recorded("export oci:./specs/list -o exported.yaml").success();
+    fixture.clear_record_and_run_line_ok("copy --quiet @app:1 oci:./specs/list");
+    let exported = fixture.clear_record_and_run_line("export oci:./specs/list -o exported.yaml").success();
     assert!(exported.err().contains("IMAGE in its environment"), "{}", exported.err());
     let name = fixture.registry.name("again:1");
     let repeated = fixture.sandbox.command(OURS).dir(fixture.sandbox.path()).env("IMAGE", &name);
@@ -172,7 +174,7 @@ fn a_missing_blob_of_a_layout_is_reported_before_any_request() {
         ("export oci:./dir", "oci:./dir is no manifest list"),
     ];
     for (line, error) in lines {
-        let failed = fixture.run_line_recorded(line);
+        let failed = fixture.clear_record_and_run_line(line);
         assert!(failed.code != 0 && failed.first_err_line().contains(error), "{line}: {}", failed.err());
         assert!(!fixture.has_written(), "{line}");
     }
@@ -187,7 +189,7 @@ fn a_missing_blob_of_a_layout_is_reported_before_any_request() {
             Some(bytes) => fs::write(&file, bytes).expect("a blob"),
             None => fs::remove_file(&file).expect("a blob"),
         }
-        let failed = fixture.run_line_recorded("create --push @app:1 oci:./dir:v1");
+        let failed = fixture.clear_record_and_run_line("create --push @app:1 oci:./dir:v1");
         assert!(failed.code == 1 && failed.err().contains(&error), "{}", failed.err());
         assert!(fixture.registry.manifest("app", &image.digest()).is_none());
         // Only bytes that have the right size are found out while they are sent.
@@ -197,12 +199,14 @@ fn a_missing_blob_of_a_layout_is_reported_before_any_request() {
     let index = Index::oci().image(&image).build();
     fixture.registry.put_image("built", "v1", &image);
     fixture.registry.put_index("built", "list", &index);
-    fixture.run_line_recorded_ok("copy --quiet @built:list oci:./list");
+    fixture.clear_record_and_run_line_ok("copy --quiet @built:list oci:./list");
     fs::remove_file(fixture.path("list/blobs/sha256").join(image.digest().trim_start_matches("sha256:"))).expect("it");
-    let failed = fixture.run_line_recorded("create --push @app:1 oci:./list");
+    let failed = fixture.clear_record_and_run_line("create --push @app:1 oci:./list");
     let expected = format!("no such manifest: oci:./list@{} (linux/amd64), which oci:./list names", image.digest());
     assert_eq!(failed.first_err_line(), expected);
-    assert!(fixture.run_line_recorded("inspect --check oci:./list").success().out().contains("not in the layout"));
+    assert!(
+        fixture.clear_record_and_run_line("inspect --check oci:./list").success().out().contains("not in the layout")
+    );
 }
 
 #[test]
@@ -227,31 +231,34 @@ fn a_list_is_written_into_a_layout_and_its_registry_gets_no_request() {
         assert_eq!((&repeated["unchanged"], &repeated["copied"]["blobs"]), (&json!(true), &json!(0)));
         // What was written is whole: it can be published, under each of its names.
         for name in ["1", "more"] {
-            fixture.run_line_recorded_ok(&format!("copy --quiet {target}:{name} @from:{name}"));
+            fixture.clear_record_and_run_line_ok(&format!("copy --quiet {target}:{name} @from:{name}"));
             assert_eq!(fixture.child_digests("from", name), images.each_ref().map(|image| json!(image.digest())));
         }
         fixture.assert_has_images("from", &images.each_ref());
-        let shown = fixture
-            .run_line_recorded(&format!("create --push --quiet nowhere.invalid/app:2 oci:./arm64 --to {target}:own"));
+        let shown = fixture.clear_record_and_run_line(&format!(
+            "create --push --quiet nowhere.invalid/app:2 oci:./arm64 --to {target}:own"
+        ));
         assert_eq!(shown.code, 0, "{}", shown.err());
     }
     // A draft whose images are in its own repository; the draft stays until --purge.
     let nested = Index::oci().image(&images[0]).index(&Index::oci().image(&images[1]).build()).build();
     images.iter().for_each(|image| drop(fixture.registry.put_image("app", "image", image)));
     fixture.registry.put_index("app", "list", &nested);
-    fixture.run_line_recorded_ok("create @app:1 @app:list");
-    let stdout = fixture.run_line_recorded("push --to ocidir://pushed @app:1").success().out();
+    fixture.clear_record_and_run_line_ok("create @app:1 @app:list");
+    let stdout = fixture.clear_record_and_run_line("push --to ocidir://pushed @app:1").success().out();
     assert_eq!(stdout, format!("ocidir://pushed:1@{}\n", nested.digest()));
     assert!(!fixture.has_written());
-    let verified =
-        fixture.run_line_recorded("push --purge --quiet --verify --to ocidir://pushed:again @app:1").success().err();
+    let verified = fixture
+        .clear_record_and_run_line("push --purge --quiet --verify --to ocidir://pushed:again @app:1")
+        .success()
+        .err();
     assert!(verified.contains("verified: 1 name, 3 manifests, "), "{verified}");
-    assert_eq!(fixture.run_line_recorded("exists @app:1").code, 1);
-    fixture.run_line_recorded_ok("copy --quiet ocidir://pushed:again @back");
+    assert_eq!(fixture.clear_record_and_run_line("exists @app:1").code, 1);
+    fixture.clear_record_and_run_line_ok("copy --quiet ocidir://pushed:again @back");
     assert_eq!(fixture.registry.manifest("back", "again").expect("the list").1, nested.manifest);
     // Without a name, as an entry of its own.
     let output = fixture
-        .run_line_recorded("create --push --by-digest nowhere.invalid/app:3 oci:./arm64 --to oci:./unnamed")
+        .clear_record_and_run_line("create --push --by-digest nowhere.invalid/app:3 oci:./arm64 --to oci:./unnamed")
         .success();
     let digest = output.out().trim_end().replace("oci:./unnamed@", "");
     let index = fs::read_to_string(fixture.path("unnamed/index.json")).expect("index.json");
@@ -259,9 +266,9 @@ fn a_list_is_written_into_a_layout_and_its_registry_gets_no_request() {
     // Several lists of one file.
     let spec = |tag: &str| format!("image: nowhere.invalid/x:{tag}\nmanifests: [{{image: \"oci:./arm64\"}}]\n");
     fs::write(fixture.path("lists.yaml"), format!("{}---\n{}", spec("a"), spec("b"))).expect("a spec");
-    fixture.run_line_recorded_ok("apply -f lists.yaml --to oci-archive:./lists.tar");
+    fixture.clear_record_and_run_line_ok("apply -f lists.yaml --to oci-archive:./lists.tar");
     for tag in ["a", "b"] {
-        fixture.run_line_recorded_ok(&format!("inspect oci-archive:./lists.tar:{tag}"));
+        fixture.clear_record_and_run_line_ok(&format!("inspect oci-archive:./lists.tar:{tag}"));
     }
     for (line, error) in [
         ("apply -f lists.yaml --to oci:./one:tag", "the tag of --to applies to one list, and there are 2"),
@@ -278,7 +285,7 @@ fn a_list_is_written_into_a_layout_and_its_registry_gets_no_request() {
         ),
         ("create --push --to oci:./x --require linux/s390x @app:3 @other:1", "linux/s390x"),
     ] {
-        let failed = fixture.run_line_recorded(line);
+        let failed = fixture.clear_record_and_run_line(line);
         assert!(failed.code != 0 && failed.err().contains(error), "{line}: {}", failed.err());
         assert!(!fixture.has_written() && !fixture.path("x").exists() && !fixture.path("one").exists(), "{line}");
     }

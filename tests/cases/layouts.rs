@@ -11,7 +11,7 @@ use super::fixture::Fixture;
 
 impl Fixture {
     /// The method and the end of the path of every request.
-    fn short_requests(&self) -> Vec<String> {
+    fn methods_and_path_ends(&self) -> Vec<String> {
         let requests = self.registry.requests();
         let line = |path: &str| path.rsplit('/').take(2).collect::<Vec<_>>().join(" ");
         requests.iter().map(|request| format!("{} {}", request.method, line(&request.target))).collect()
@@ -78,10 +78,10 @@ fn copy_retags_with_one_head_for_each_image_and_one_put() {
         "PUT 2 manifests".to_owned(),
     ];
     let requests: Vec<String> =
-        fixture.short_requests().into_iter().filter(|line| !line.starts_with("GET  v2")).collect();
+        fixture.methods_and_path_ends().into_iter().filter(|line| !line.starts_with("GET  v2")).collect();
     assert_eq!(requests, expected);
     fixture.copy_ok("--jobs 1 @app:1 @app:2");
-    assert!(!fixture.has_written(), "{:?}", fixture.short_requests());
+    assert!(!fixture.has_written(), "{:?}", fixture.methods_and_path_ends());
 }
 
 #[test]
@@ -214,7 +214,7 @@ fn copy_dry_run_changes_nothing() {
     for target in ["@new:1", "oci:./dir:1", "oci-archive:./a.tar:1"] {
         let output = fixture.copy(&format!("--dry-run @app:1 {target}")).success();
         assert!(output.out().contains("would send 5 of 5 manifests"), "{}", output.out());
-        assert!(!fixture.has_written(), "{:?}", fixture.short_requests());
+        assert!(!fixture.has_written(), "{:?}", fixture.methods_and_path_ends());
     }
     assert!(!fixture.path("dir").exists() && !fixture.path("a.tar").exists());
 }

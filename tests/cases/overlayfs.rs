@@ -30,7 +30,7 @@ const OVERLAY: &str = r#"
 impl Fixture {
     /// With two images, and a home whose `disk` is mounted by each shell for itself. `None`, said loudly, where nothing
     /// can be mounted.
-    pub(super) fn with_mounts(check: &str) -> Option<Fixture> {
+    pub(super) fn new_or_skip(check: &str) -> Option<Fixture> {
         let fixture = Fixture::new().with_images("app", &["amd64", "arm64"]);
         std::fs::create_dir(fixture.sandbox.path().join("disk")).expect("a directory");
         let probe = fixture.run_in_namespace(
@@ -49,7 +49,7 @@ impl Fixture {
 
     /// With five drafts in `lower`.
     fn with_lower_layer(check: &str) -> Option<Fixture> {
-        let fixture = Fixture::with_mounts(check)?;
+        let fixture = Fixture::new_or_skip(check)?;
         std::fs::create_dir(fixture.sandbox.path().join("lower")).expect("a directory");
         let created = fixture.run_in_namespace(LOWER_DRAFTS);
         assert_eq!(created.code, 0, "{}", created.err());

@@ -76,7 +76,7 @@ impl DockerFixture {
         (outcome, push)
     }
 
-    fn run_both(&self, flags: &[&str]) -> (ClientOutcome, Output) {
+    fn assert_same_outcome(&self, flags: &[&str]) -> (ClientOutcome, Output) {
         let (docker, docker_output) = self.run_client_afresh(&["docker", "manifest"], flags);
         let (ours, last) = self.run_client_afresh(&[OURS], flags);
         assert_eq!(ours, docker, "ours said: {}\ndocker said: {}", last.err(), docker_output.err());
@@ -85,7 +85,7 @@ impl DockerFixture {
 
     #[track_caller]
     fn assert_both_succeed(&self, flags: &[&str]) {
-        let (did, last) = self.run_both(flags);
+        let (did, last) = self.assert_same_outcome(flags);
         assert_eq!(did.push, Some((0, self.fixture.expected_push_output())), "{}", last.err());
         self.fixture.assert_pushed();
     }
@@ -93,7 +93,7 @@ impl DockerFixture {
     /// Both refuse the create; ours says these words first.
     #[track_caller]
     fn assert_both_fail(&self, first_line_words: &[&str]) {
-        let (did, last) = self.run_both(&[]);
+        let (did, last) = self.assert_same_outcome(&[]);
         assert_eq!(did.create.0, 1);
         assert_refused_in_first_line(&last, first_line_words);
     }

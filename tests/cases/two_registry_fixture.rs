@@ -32,7 +32,7 @@ impl Fixture {
     }
 
     /// Runs the words of a line, in the sandbox's directory. The records of both registries are of this run alone.
-    pub(super) fn run_line_recorded(&self, line: &str) -> Output {
+    pub(super) fn clear_record_and_run_line(&self, line: &str) -> Output {
         self.target.clear_record();
         self.source.clear_record();
         let words = line.split_whitespace().map(|word| self.expand_word(word));
@@ -41,8 +41,8 @@ impl Fixture {
 
     /// The same; the run has to succeed.
     #[track_caller]
-    pub(super) fn run_line_recorded_ok(&self, line: &str) -> Output {
-        let output = self.run_line_recorded(line);
+    pub(super) fn clear_record_and_run_line_ok(&self, line: &str) -> Output {
+        let output = self.clear_record_and_run_line(line);
         assert_eq!(output.code, 0, "{line}: {}", output.err());
         output
     }

@@ -68,7 +68,7 @@ impl Fixture {
             return None;
         }
         fixture.seed();
-        Some(fixture.with_settings())
+        Some(fixture.with_containers_config())
     }
 
     /// The images, under `app`, `oci` and `arm64`.
@@ -81,7 +81,7 @@ impl Fixture {
     }
 
     /// What the tools read: this registry speaks plain HTTP, images are stored as plain directories below the sandbox.
-    fn with_settings(mut self) -> Self {
+    fn with_containers_config(mut self) -> Self {
         let root = self.sandbox.path().display().to_string();
         let host = self.registry.host();
         let policy = r#"{"default":[{"type":"insecureAcceptAnything"}]}"#;

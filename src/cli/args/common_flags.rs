@@ -234,7 +234,7 @@ impl PublishFlags {
     }
 
     /// What the command is going to do in the repositories of the list.
-    pub(crate) fn access(&self) -> Access {
+    pub(crate) fn repository_access(&self) -> Access {
         if self.dry_run || self.to.is_some() { Access::Pull } else { Access::PullPush }
     }
 }

@@ -82,7 +82,7 @@ impl Prober<'_> {
     /// # Errors
     /// An error that prevents all remaining probes. A registry that accepts no blobs at all is a result in `results`.
     pub(crate) fn run_all(&self, results: &mut ProbeResults) -> Result<(), RegistryError> {
-        match self.upload() {
+        match self.upload_samples() {
             Err(error) if refuses_all_blobs(&error) => {
                 results.add([(Probe::Upload, ProbeResult::Fails(error_message(&error)))])
             }
@@ -112,7 +112,7 @@ impl Prober<'_> {
 
     /// Uploads all blobs, the first one alone: it determines the registry's protocol and login, and if it fails the
     /// others would fail alike.
-    fn upload(&self) -> Result<(), RegistryError> {
+    fn upload_samples(&self) -> Result<(), RegistryError> {
         self.steps.begin_step(Probe::Upload.title());
         let target = self.target.main();
         self.registry.expect_access(target, Access::PullPush);
@@ -136,7 +136,7 @@ impl Prober<'_> {
     fn run_probe(&self, probe: Probe, results: &ProbeResults) -> ProbeOutcome {
         let samples = self.samples;
         match probe {
-            Probe::Upload => self.upload().map(|()| ProbeResult::Works),
+            Probe::Upload => self.upload_samples().map(|()| ProbeResult::Works),
             Probe::DockerImages => self.images(&samples.docker),
             Probe::OciImages => self.images(&samples.oci),
             Probe::DockerList => self.publish_sample("docker", &samples.docker.list),

@@ -111,7 +111,7 @@ impl TreeBuilder {
         let size = match &node.contents {
             NodeContents::Missing => Some(node.missing_text().to_owned()),
             NodeContents::Image(contents) => Some(human::size(contents.size())),
-            NodeContents::Unknown | NodeContents::List(_) => None,
+            NodeContents::NotExpanded | NodeContents::List(_) => None,
         };
         let digest = self.shortener.shorten(&node.descriptor.digest);
         let parts = words.iter().copied().chain([digest]).chain(size.as_deref());

@@ -38,7 +38,7 @@ pub fn pass_to_docker(argv: &[OsString], env: &Env) -> Option<Report> {
         Err(earlier) => {
             let mut text = format!("docker: there is no other docker after {} on the PATH", called.display());
             if let Some(earlier) = earlier {
-                text.push_str(&format!("\nhint: {}", report::docker_earlier_on_path(&earlier)));
+                text.push_str(&format!("\nhint: {}", report::docker_before_shim_on_path(&earlier)));
             }
             Report { text, exit_code: EXIT_NOT_FOUND }
         }

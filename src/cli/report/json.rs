@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::exit_code::exit_code;
-use super::{Report, causes, hints};
+use super::{Report, detail_lines, hints};
 use crate::cli::args::ArgsError;
 use crate::core::error::CommandError;
 use crate::core::error_parts::PartialResult;
@@ -71,7 +71,7 @@ fn failure(error: &CommandError, certs_d: &Path) -> Value {
         }
         // The excerpt of the file is for people.
         CommandError::Spec(_) => causes.clear(),
-        _ => causes.extend(self::causes(error).iter().flat_map(|cause| trimmed(cause.lines()))),
+        _ => causes.extend(self::detail_lines(error).iter().flat_map(|cause| trimmed(cause.lines()))),
     }
     if let CommandError::Partial { error: cause, done } = error {
         if let PartialResult::Tags { moved, remaining } = done {

@@ -19,7 +19,7 @@ pub use json::{argument_error as argument_error_json, command_error as command_e
 
 use exit_code::{EXIT_FAILURE, exit_code};
 use hints::hints;
-pub(crate) use hints::{docker_earlier_on_path, entry_cleanup_hint};
+pub(crate) use hints::{docker_before_shim_on_path, entry_cleanup_hint};
 
 /// The text for stderr, and the exit code.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +57,7 @@ pub fn command_error(error: &CommandError, certs_d: &Path) -> Report {
     let mut all_hints: Vec<String> = Vec::new();
     for error in error.each() {
         lines.push(error.to_string());
-        lines.extend(causes(error));
+        lines.extend(detail_lines(error));
         lines.extend(details(error).into_iter().map(|detail| format!("  detail: {detail}")));
         for hint in hints(error, certs_d) {
             // Each hint once, even if several failures have it.
@@ -71,11 +71,11 @@ pub fn command_error(error: &CommandError, certs_d: &Path) -> Report {
 }
 
 /// The causes that docker's line leaves out.
-fn causes(error: &CommandError) -> Vec<String> {
+fn detail_lines(error: &CommandError) -> Vec<String> {
     let request = || error.failure_data().registry_error.and_then(request_line);
     match error {
         CommandError::Partial { error: cause, done } => {
-            cause.each().iter().flat_map(causes).chain([partial_result(done)]).collect()
+            cause.each().iter().flat_map(detail_lines).chain([partial_result(done)]).collect()
         }
         CommandError::MissingChild(missing) => missing.causes().or_else(request).into_iter().collect(),
         CommandError::DigestMismatch { source, .. } => vec![format!("  {source}")],

@@ -47,7 +47,7 @@ pub(crate) fn change_published(
 pub(crate) fn expect_repositories(registry: &RegistryClient, list: &Reference, flags: &PublishFlags) {
     let further = flags.tags.iter().filter_map(|tag| tag.reference());
     for reference in std::iter::once(list).chain(further) {
-        registry.expect_access(reference.repository(), flags.access());
+        registry.expect_access(reference.repository(), flags.repository_access());
     }
 }
 

@@ -87,7 +87,7 @@ impl Archive {
         if let Some(bytes) = gzip.cached.get(name) {
             return Ok(Some((Box::new(Cursor::new(Arc::clone(bytes))), size)));
         }
-        let mut lent = GzipMember { gzip: Arc::clone(gzip), reader: None, at: 0, remaining: 0 };
+        let mut lent = LentGzipReader { gzip: Arc::clone(gzip), reader: None, at: 0, remaining: 0 };
         let (mut reader, position) = gzip.lend_reader(at)?;
         io::copy(&mut (&mut reader).take(at.saturating_sub(position)), &mut io::sink())
             .map_err(LayoutError::io("read", &self.path))?;
@@ -113,7 +113,7 @@ impl Gzip {
 }
 
 /// A member of a gzip archive, while it is read. The stream is given back when it is dropped.
-struct GzipMember {
+struct LentGzipReader {
     gzip: Arc<Gzip>,
     /// `None` if the stream could not be read.
     reader: Option<ArchiveReader>,
@@ -122,7 +122,7 @@ struct GzipMember {
     remaining: u64,
 }
 
-impl Read for GzipMember {
+impl Read for LentGzipReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let Some(reader) = &mut self.reader else { return Ok(0) };
         match reader.take(self.remaining).read(buffer) {
@@ -139,7 +139,7 @@ impl Read for GzipMember {
     }
 }
 
-impl Drop for GzipMember {
+impl Drop for LentGzipReader {
     fn drop(&mut self) {
         let mut stream = lock(&self.gzip.stream);
         stream.reader = self.reader.take().map(|reader| (reader, self.at));

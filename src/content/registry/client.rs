@@ -125,8 +125,8 @@ impl RegistryClient {
     }
 
     /// The deadline of an operation of several requests that begins now, if the user set one.
-    pub(crate) fn user_deadline(&self) -> Deadline {
-        self.session.user_deadline()
+    pub(crate) fn new_user_deadline(&self) -> Deadline {
+        self.session.new_user_deadline()
     }
 
     /// Fetches a manifest by its digest, or by its tag if the reference has no digest. One request.

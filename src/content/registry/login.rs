@@ -33,7 +33,9 @@ impl Session {
         request: &ApiRequest<'_>,
     ) -> Result<Option<Secret>, RegistryError> {
         let registry = request.registry;
-        if request.is_ping() || self.accepts_anonymous_writes(registry) || !self.authenticator.may_have_login(registry)
+        if request.is_ping()
+            || self.has_accepted_anonymous_write(registry)
+            || !self.authenticator.may_have_login(registry)
         {
             return Ok(None);
         }
@@ -58,7 +60,7 @@ impl Session {
     }
 
     /// Whether the registry has accepted an anonymous write.
-    pub(crate) fn accepts_anonymous_writes(&self, registry: &str) -> bool {
+    pub(crate) fn has_accepted_anonymous_write(&self, registry: &str) -> bool {
         lock(&self.anonymous_writes).contains(registry)
     }
 

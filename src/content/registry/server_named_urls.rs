@@ -64,7 +64,7 @@ impl Session {
         let is_registry_origin = self.is_registry_origin(request.registry, url)?;
         let header = || self.credentials_for(request, url);
         let mut authorization = header();
-        if is_registry_origin && authorization.is_none() && !self.accepts_anonymous_writes(request.registry) {
+        if is_registry_origin && authorization.is_none() && !self.has_accepted_anonymous_write(request.registry) {
             self.send(&request.ping())?;
             authorization = header();
         }

@@ -129,7 +129,7 @@ impl Session {
     }
 
     /// The deadline of an operation without a default limit, such as a blob while data arrives.
-    pub(crate) fn user_deadline(&self) -> Deadline {
+    pub(crate) fn new_user_deadline(&self) -> Deadline {
         self.timeout.map_or(Deadline::NONE, |total| Deadline::after(total, &self.clock))
     }
 
@@ -138,7 +138,7 @@ impl Session {
         let endpoint = self.endpoints.get(request.registry)?;
         let mut first = self.preconnect_or_await_first_request(&endpoint, request.registry);
         // Begins after the wait for the first request, so that a thread that waited has its full time.
-        let own_deadline = if request.streams_response { self.user_deadline() } else { self.deadline() };
+        let own_deadline = if request.streams_response { self.new_user_deadline() } else { self.deadline() };
         let deadline = request.deadline.map_or(own_deadline.clone(), |whole| own_deadline.earlier(whole));
         self.policy.run(request.registry, request.is_repeatable, &deadline, |_| {
             let mut state = RequestState { endpoint: &endpoint, first_request: first.take(), deadline: &deadline };
@@ -202,7 +202,7 @@ impl Session {
         request: &ApiRequest<'_>,
     ) -> Result<ApiResponse, RegistryError> {
         let mut authorization = self.authenticator.header(request.registry, &request.scopes);
-        let is_login_unknown = authorization.is_none() && !self.accepts_anonymous_writes(request.registry);
+        let is_login_unknown = authorization.is_none() && !self.has_accepted_anonymous_write(request.registry);
         if is_login_unknown && request.body.is_some_and(|body| body.len() > BODY_BEFORE_LOGIN_MAX) {
             self.send_and_release_login_probe(state, &request.ping())?;
             authorization = self.authenticator.header(request.registry, &request.scopes);

@@ -42,7 +42,7 @@ pub(crate) struct InspectNode {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum NodeContents {
     /// The manifest was not requested.
-    Unknown,
+    NotExpanded,
     /// The list names the manifest, and the registry does not have it.
     Missing,
     /// Blobs.
@@ -94,7 +94,7 @@ impl InspectNode {
             referrers: Vec::new(),
             tags: Vec::new(),
             subject: None,
-            contents: NodeContents::Unknown,
+            contents: NodeContents::NotExpanded,
         }
     }
 

@@ -51,7 +51,7 @@ fn attach(node: &mut InspectNode, by_subject: &mut ReferrersBySubject) -> Result
         let is_index = referrer.is_index();
         let FoundReferrer { digest, media_type, bytes, artifact_type, tags, .. } = referrer;
         let contents = match is_index {
-            true => NodeContents::Unknown,
+            true => NodeContents::NotExpanded,
             false => NodeContents::Image(Box::new(ImageContents::parse(&bytes)?)),
         };
         let location = node.location.at_digest(&digest);

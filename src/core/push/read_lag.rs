@@ -108,7 +108,7 @@ impl LagRetry<'_> {
             return Err(error);
         }
         self.note_retry(&error);
-        let mut waits = LagWaits::new(self.registry.user_deadline());
+        let mut waits = LagWaits::new(self.registry.new_user_deadline());
         while is_lag(&error)
             && let Some(wait) = waits.next()
         {

@@ -54,7 +54,7 @@ pub(crate) fn publish(
 ) -> Result<SharedPushOutcome, CommandError> {
     let requests_before = context.registry.requests();
     let (mut is_second, mut is_lag_reported, mut waits) =
-        (false, false, LagWaits::new(context.registry.user_deadline()));
+        (false, false, LagWaits::new(context.registry.new_user_deadline()));
     loop {
         let draft = assemble_draft(list, &entries);
         let is_elsewhere = |tag: &Reference| tag.repository() != list.repository();
@@ -76,7 +76,7 @@ pub(crate) fn publish(
         let changed = if is_second { None } else { reread(&entries)? };
         is_second = true;
         match (changed, waits.next()) {
-            (Some(changed), _) => (entries, waits) = (changed, LagWaits::new(context.registry.user_deadline())),
+            (Some(changed), _) => (entries, waits) = (changed, LagWaits::new(context.registry.new_user_deadline())),
             (None, Some(wait)) => {
                 if !is_lag_reported {
                     context.reporter.note(&read_lag::lag_note(list));

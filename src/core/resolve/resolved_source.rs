@@ -50,7 +50,7 @@ pub(crate) struct ResolvedSource {
 impl ResolvedSource {
     /// The digest of the subject for each entry that is about another manifest of this source: an attestation, or a
     /// referrer.
-    pub(crate) fn subjects(&self) -> BTreeMap<Reference, Digest> {
+    pub(crate) fn subjects_by_dependent(&self) -> BTreeMap<Reference, Digest> {
         let digests: BTreeSet<&Digest> = self.entries.iter().map(|entry| &entry.descriptor.digest).collect();
         let subject_of = |entry: &Entry| {
             let subject = || entry.subject().filter(|subject| digests.contains(subject));

@@ -109,7 +109,7 @@ pub(super) fn remove_unselected(filter: &SourceFilter, source: &mut ResolvedSour
     if filter.platforms.is_empty() && !drops_attestations {
         return;
     }
-    let subjects = source.subjects();
+    let subjects = source.subjects_by_dependent();
     let is_image = |entry: &Entry| {
         let is_in_filter = entry.descriptor.platform.as_ref().is_none_or(|platform| selects_platform(filter, platform));
         !subjects.contains_key(&entry.reference) && is_in_filter

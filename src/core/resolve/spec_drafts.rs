@@ -225,7 +225,7 @@ impl ListParts {
         }
         draft.opaque_descriptors.clone_from(&self.opaque_descriptors);
         if let Some(source) = spec_source {
-            self.apply_spec_source(&mut draft, source);
+            self.take_over_source_index(&mut draft, source);
         }
         if let Some(order) = &self.whole_order {
             draft.order = order.iter().map(|name| keys.get(name).unwrap_or(name).clone()).collect();
@@ -256,7 +256,7 @@ fn in_repository_of(reference: &Reference, target: &Reference) -> Reference {
 impl ListParts {
     /// Lets a draft take over the index that its spec names: the spec describes the images, and the index supplies
     /// what a spec cannot express.
-    fn apply_spec_source(&self, draft: &mut Draft, source: &ResolvedSource) {
+    fn take_over_source_index(&self, draft: &mut Draft, source: &ResolvedSource) {
         let Some(ResolvedSource { index: Some(index), source_index: Some(source_index), .. }) = Some(source) else {
             return;
         };

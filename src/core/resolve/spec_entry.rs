@@ -33,7 +33,7 @@ pub(super) fn select_entries(
     source: &ResolvedSource,
     keeps_attestations: bool,
 ) -> Result<Vec<Entry>, CommandError> {
-    let subjects = source.subjects();
+    let subjects = source.subjects_by_dependent();
     if source.index.is_none() {
         let describe = |source_entry: &Entry| {
             if source_entry.is_attestation() { source_entry.clone() } else { described(source_entry, entry) }

@@ -140,7 +140,7 @@ impl<'a> EntryCollector<'a> {
         let mut sees_job_entries = self.try_fetch_job_entries()?;
         self.poll_first()?;
         let (mut pause, mut last_note) = (FIRST_WAIT, start);
-        while !(sees_job_entries && self.job_tags_are_current() && self.is_complete()) {
+        while !(sees_job_entries && self.tags_serve_job_entries() && self.is_complete()) {
             let now = self.context.clock.now();
             let remaining = self.options.wait.saturating_sub(now.saturating_duration_since(start));
             if remaining.is_zero() {
@@ -163,7 +163,7 @@ impl<'a> EntryCollector<'a> {
 
     /// Whether the tags of this job's entries serve them, or a later attempt. An older entry may be a delayed read. A
     /// tag that another job has overwritten never becomes current.
-    fn job_tags_are_current(&self) -> bool {
+    fn tags_serve_job_entries(&self) -> bool {
         self.served_job_entries.iter().all(|(tag, job_entry)| self.is_current(tag, job_entry))
     }
 

@@ -34,7 +34,7 @@ pub(super) fn is_valid(text: &str) -> bool {
 }
 
 /// Adds a draft id to the file of an entry without one.
-pub(super) fn with_id(mut file: Vec<u8>, id: &str) -> Vec<u8> {
+pub(super) fn append_id(mut file: Vec<u8>, id: &str) -> Vec<u8> {
     if !id.is_empty() && file.pop_if(|last| *last == b'}').is_some() {
         file.extend(format!(",\"Mark\":\"{id}\"}}").into_bytes());
     }
@@ -65,10 +65,10 @@ mod tests {
     fn draft_id_is_the_last_member_of_an_entry_file() {
         let id = random();
         assert!(is_valid(&id) && id != random(), "{id}");
-        let file = with_id(br#"{"Ref":"a"}"#.to_vec(), &id);
+        let file = append_id(br#"{"Ref":"a"}"#.to_vec(), &id);
         assert_eq!(String::from_utf8(file.clone()).unwrap(), format!(r#"{{"Ref":"a","Mark":"{id}"}}"#));
         assert_eq!(read(&file), id);
-        assert_eq!(with_id(b"{}".to_vec(), ""), b"{}");
+        assert_eq!(append_id(b"{}".to_vec(), ""), b"{}");
         for none in [r#"{"Ref":"\"Mark\""}"#, "{", r#"{"Mark":1}"#, r#"{"Mark":null}"#, ""] {
             assert_eq!(read(none.as_bytes()), "", "{none}");
         }

@@ -116,7 +116,7 @@ fn id_changes(
         let (old, new) = (before.contents.files.get(&name), files.get(&name));
         if old.is_some_and(|old| new == Some(old) && draft_id::read(old) != draft_id) {
             let bytes = encode_entry(entry, target, &name)?;
-            id_changes.insert(name, draft_id::with_id(bytes, draft_id));
+            id_changes.insert(name, draft_id::append_id(bytes, draft_id));
         }
     }
     Ok(id_changes)
@@ -159,7 +159,7 @@ fn encode_files(
         let unchanged = before.filter(|before| before.draft.entries_by_key().get(key) == Some(entry));
         let bytes = match unchanged.and_then(|before| before.contents.files.get(&name)) {
             Some(bytes) => bytes.clone(),
-            None => draft_id::with_id(encode_entry(entry, target, &name)?, draft_id),
+            None => draft_id::append_id(encode_entry(entry, target, &name)?, draft_id),
         };
         files.insert(name, bytes);
     }

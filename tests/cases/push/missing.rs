@@ -9,7 +9,7 @@ use testkit::sandbox::Output;
 use super::{Fixture, TARGET_REPOSITORY, image, put_references, request_lines, writes};
 
 /// A draft of an image in place, of one that is to be mounted and of one that is to be copied, published.
-fn published() -> (Fixture, [Image; 3]) {
+fn with_published_list() -> (Fixture, [Image; 3]) {
     let fixture = Fixture::new();
     let images = [("amd64", b"amd"), ("arm64", b"arm"), ("s390x", b"z_z")];
     let images = images.map(|(architecture, layer)| image(architecture, &[layer]));
@@ -48,7 +48,7 @@ fn assert_named(fixture: &Fixture, output: &Output, image: &Image, platform: &st
 #[test]
 fn push_sends_missing_children_even_if_the_tag_is_current() {
     for tags in [&[][..], &["-t", "latest"]] {
-        let (fixture, images) = published();
+        let (fixture, images) = with_published_list();
         delete(&fixture, &images[1]);
         delete(&fixture, &images[2]);
         let dry_run = fixture.push(&[&["--dry-run"], tags].concat()).success();
@@ -65,7 +65,7 @@ fn push_sends_missing_children_even_if_the_tag_is_current() {
 
 #[test]
 fn push_fails_when_a_child_is_missing() {
-    let (fixture, images) = published();
+    let (fixture, images) = with_published_list();
     delete(&fixture, &images[0]);
     for flags in [&[][..], &["--dry-run"], &["-t", "latest"]] {
         assert_named(&fixture, &fixture.push(flags), &images[0], "linux/amd64");
@@ -86,7 +86,7 @@ fn push_fails_when_a_child_is_missing() {
 
 #[test]
 fn apply_checks_children_as_push_does() {
-    let (fixture, images) = published();
+    let (fixture, images) = with_published_list();
     let image = |name: &str| format!("- image: '{}'\n", fixture.expand_word(name));
     let sources: String = ["@dst/app:amd", "@src/arm:1", "%src/s390x:1"].map(image).concat();
     let spec = format!("image: '{}'\nmanifests:\n{sources}", fixture.expand_word("@dst/app:1"));
@@ -110,7 +110,7 @@ fn apply_checks_children_as_push_does() {
 /// Some registries take a list whose images they do not have.
 #[test]
 fn push_does_not_trust_a_list_under_another_tag() {
-    let (fixture, images) = published();
+    let (fixture, images) = with_published_list();
     let _ = fixture.push(&["-t", "2"]).success();
     let tag = format!("/v2/{TARGET_REPOSITORY}/manifests/1");
     let list = fixture.served_with_digest("1").1;
@@ -124,7 +124,7 @@ fn push_does_not_trust_a_list_under_another_tag() {
 
 #[test]
 fn push_does_not_claim_completeness_of_an_unreadable_registry() {
-    let (fixture, images) = published();
+    let (fixture, images) = with_published_list();
     fixture.sandbox.write_config(&format!(r#"{{"auths":{{"{}":{{"auth":"dTpw"}}}}}}"#, fixture.target.host()));
     for method in ["HEAD", "GET"] {
         let refusal = Fault::status(403);
@@ -148,7 +148,7 @@ fn push_does_not_claim_completeness_of_an_unreadable_registry() {
 
 #[test]
 fn a_child_with_a_wrong_digest_counts_as_missing() {
-    let (fixture, images) = published();
+    let (fixture, images) = with_published_list();
     fixture.target.add_fault(Rule::on("HEAD", &images[0].digest()).always(), Fault::WrongDigestHeader);
     let failed = fixture.push(&[]);
     assert_eq!((failed.code, failed.out()), (1, String::new()), "{}", failed.err());
@@ -157,7 +157,7 @@ fn a_child_with_a_wrong_digest_counts_as_missing() {
 
 #[test]
 fn push_uses_get_where_head_is_refused() {
-    let (fixture, _) = published();
+    let (fixture, _) = with_published_list();
     fixture.target.add_fault(Rule::on("HEAD", "/manifests/").always(), Fault::status(405));
     let json = fixture.push_json(&[]);
     assert_eq!((&json["unchanged"], &json["requests"]), (&true.into(), &(1 + 3 * 2).into()));

@@ -107,7 +107,7 @@ pub(super) fn clean_run(command: &'static Command, auth: ClientAuth) -> Arc<Clea
         command.prepare(&fixture);
         Side::BOTH.iter().for_each(|side| fixture.registry(*side).clear_record());
         let case = Case::new(command, auth, Plan::Nothing);
-        let output = fixture.run(command.program, &case.words(&fixture, None), case.limits).success();
+        let output = fixture.run_in_process(command.program, &case.words(&fixture, None), case.limits).success();
         let requests = Side::BOTH.map(|side| fixture.registry(side).requests().len());
         Arc::new(CleanRun { stdout: fixture.normalise(&output.out()), state: fixture.snapshot(), requests })
     }))
@@ -242,7 +242,7 @@ impl Case {
         let program = self.command.program;
         let run = || match self.has_own_process {
             true => fixture.run_process(program, words, self.limits),
-            false => fixture.run(program, words, self.limits),
+            false => fixture.run_in_process(program, words, self.limits),
         };
         if !self.has_drips() {
             return run();

@@ -41,7 +41,7 @@ fn every_command_is_in_the_matrix_or_sends_no_request() {
         let (list, image) = (fixture.list(), fixture.name("team/amd:1"));
         let words: Vec<String> =
             line.split(' ').map(|word| word.replace("{L}", &list).replace("{I}", &image)).collect();
-        let output = fixture.run("docker-manifest", &words, Limits { jobs: 1, retries: 0 });
+        let output = fixture.run_in_process("docker-manifest", &words, Limits { jobs: 1, retries: 0 });
         let code = i32::from(line.ends_with("-not"));
         assert_eq!(output.code, code, "{line}: {}", output.err());
         let connections = Side::BOTH.map(|side| fixture.registry(side).connections());

@@ -155,7 +155,7 @@ impl Fixture {
     }
 
     /// Runs the program of this name in this process, without waiting before retries.
-    pub(super) fn run(&self, program: &str, words: &[String], limits: Limits) -> Output {
+    pub(super) fn run_in_process(&self, program: &str, words: &[String], limits: Limits) -> Output {
         in_process::run(program, words, Env::from_pairs(self.variables(limits)), SkippingClock::new())
     }
 
@@ -170,7 +170,7 @@ impl Fixture {
     /// Runs a command that must succeed before the test begins.
     pub(super) fn prepare(&self, words: &[&str]) {
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
-        let _ = self.run(OURS, &words, Limits { jobs: 1, retries: 0 }).success();
+        let _ = self.run_in_process(OURS, &words, Limits { jobs: 1, retries: 0 }).success();
     }
 
     /// Removes the names of hosts and paths from a text.

@@ -35,7 +35,7 @@ impl Gate {
     }
 
     /// Lets everything through that has waited since before this call.
-    pub(crate) fn open(&self) {
+    pub(crate) fn release(&self) {
         lock(&self.state).opened += 1;
         self.changed.notify_all();
     }

@@ -219,7 +219,7 @@ impl Registry {
 
     /// Lets the requests that [`Fault::Hang`] holds go on to their right answers.
     pub fn release(&self) {
-        self.shared.gate.open();
+        self.shared.gate.release();
     }
 
     /// Lets every answer that [`Fault::Drip`] holds send so many bytes more.

@@ -161,7 +161,7 @@ pub(super) fn hints(error: &CommandError, certs_d: &Path) -> Vec<String> {
 }
 
 /// The hint of a shim that finds no docker after itself on the PATH: this one comes before it.
-pub(crate) fn docker_earlier_on_path(docker: &Path) -> String {
+pub(crate) fn docker_before_shim_on_path(docker: &Path) -> String {
     format!("{} comes before it on the PATH", docker.display())
 }
 

@@ -99,7 +99,7 @@ impl RegistryClient {
         read: impl FnOnce(&mut dyn BlobReader) -> Result<(), E>,
     ) -> Result<(), E> {
         self.expect_access(repository, Access::Pull);
-        let deadline = self.session.user_deadline();
+        let deadline = self.session.new_user_deadline();
         read(&mut RegistryBlobReader::new(&self.session, repository, blob.digest, blob.size, &deadline))
     }
 
@@ -110,7 +110,7 @@ impl RegistryClient {
         progress: &(dyn Fn(u64) + Sync),
         work: impl FnOnce(&mut BlobTransfer<'_>) -> Result<BlobCopy, RegistryError>,
     ) -> Result<BlobCopy, RegistryError> {
-        let deadline = self.session.user_deadline();
+        let deadline = self.session.new_user_deadline();
         let mut copy = BlobTransfer {
             session: &self.session,
             deadline: &deadline,

@@ -96,7 +96,7 @@ fn nodes(
         *remaining = remaining.checked_sub(1).ok_or_else(too_many)?;
         let mut node = InspectNode::from_descriptor(list.at_digest(&descriptor.digest).location(), descriptor.clone());
         node.contents = match known.get(&descriptor.digest) {
-            None | Some(ChildContent::Present) => NodeContents::Unknown,
+            None | Some(ChildContent::Present) => NodeContents::NotExpanded,
             Some(ChildContent::Missing) => NodeContents::Missing,
             Some(ChildContent::List(descriptors)) => {
                 NodeContents::List(self::nodes(list, descriptors, known, remaining)?)
