@@ -252,8 +252,7 @@ impl StagedArchive {
         // The directory is locked, so that two processes do not both find the old archive. Such a lock leaves no file
         // behind. On filesystems without locks only the check protects the archive.
         let directory = File::open(parent_directory(target)).map_err(LayoutError::io("open", target))?;
-        let _ = fs2::FileExt::lock_exclusive(&directory);
-        let _locked = LockedFile::new(directory);
+        let _locked = LockedFile::lock(directory);
         if FileIdentity::read(target)?.as_ref() != before {
             return Err(LayoutError::Replaced { path: target.to_owned() });
         }

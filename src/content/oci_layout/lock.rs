@@ -1,6 +1,4 @@
 //! The lock on `index.json`: flock(2) on `index.json.lock`, as buildx takes it.
-//!
-//! fs2 is named in full, because since Rust 1.89 methods of std have the same names.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -34,16 +32,11 @@ impl LockWait<'_> {
             let mut options = OpenOptions::new();
             options.read(true).write(true).create(true).truncate(false);
             let file = no_follow_or_block(&mut options).open(path).map_err(&failed)?;
-            match fs2::FileExt::try_lock_exclusive(&file) {
-                Ok(()) => {
-                    let locked = LockedFile::new(file);
-                    if is_still_at(locked.file(), path).map_err(&failed)? {
-                        return Ok(locked);
-                    }
-                    continue;
+            if let Ok(locked) = LockedFile::try_lock(file).map_err(&failed)? {
+                if is_still_at(locked.file(), path).map_err(&failed)? {
+                    return Ok(locked);
                 }
-                Err(error) if error.kind() == fs2::lock_contended_error().kind() => {}
-                Err(error) => return Err(failed(error)),
+                continue;
             }
             let remaining = self.limit.map_or(POLL_INTERVAL, |limit| limit.saturating_sub(start.elapsed()));
             if remaining.is_zero() {

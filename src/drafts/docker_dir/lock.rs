@@ -1,8 +1,6 @@
 //! The lock of a list: flock(2) on a file of its own. Only the holder deletes the file, and only if the list does not
 //! exist.
 //! See `store-format.md`, "Locks".
-//!
-//! Calls of fs2 are fully qualified, because std has methods of the same names since Rust 1.89.
 
 use std::fmt::Display;
 use std::fs::{self, File, OpenOptions};
@@ -45,26 +43,29 @@ impl Lock {
         directory_operations::create_checked(paths, &paths.locks())?;
         let started = Instant::now();
         let mut has_notified = false;
-        let mut file = loop {
-            let mut file = open(&path)?;
-            if !try_lock(&file, &path)? {
-                let holder = holder(&mut file);
-                if !has_notified && limit != Some(Duration::ZERO) {
-                    let process = holder.map_or(String::new(), |pid| format!(" in process {pid}"));
-                    notice(&format!("waiting for another docker-manifest{process} to finish with {list}"));
-                    has_notified = true;
+        let locked = loop {
+            let locked = match try_lock(open(&path)?, &path)? {
+                Ok(locked) => locked,
+                Err(mut file) => {
+                    let holder = holder(&mut file);
+                    if !has_notified && limit != Some(Duration::ZERO) {
+                        let process = holder.map_or(String::new(), |pid| format!(" in process {pid}"));
+                        notice(&format!("waiting for another docker-manifest{process} to finish with {list}"));
+                        has_notified = true;
+                    }
+                    wait_until_locked(file, &path, limit, started)?.ok_or_else(|| StoreError::LockHeld {
+                        list: list.to_string(),
+                        path: path.clone(),
+                        holder,
+                    })?
                 }
-                if !wait_until_locked(&file, &path, limit, started)? {
-                    return Err(StoreError::LockHeld { list: list.to_string(), path, holder });
-                }
-            }
-            if !is_deleted(&file, &path)? {
-                break file;
+            };
+            if !is_deleted(locked.file(), &path)? {
+                break locked;
             }
         };
         // For processes that wait. An error is ignored, because a removal must work on a full disk.
-        let _ = record_holder(&mut file);
-        let locked = LockedFile::new(file);
+        let _ = record_holder(locked.file());
         let lock = Lock { locked, path, paths: paths.clone(), staging: paths.staging(name) };
         lock.clear_staging()?;
         Ok(lock)
@@ -108,36 +109,31 @@ impl Drop for Lock {
     }
 }
 
-fn try_lock(file: &File, path: &Path) -> Result<bool, StoreError> {
-    match fs2::FileExt::try_lock_exclusive(file) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == fs2::lock_contended_error().kind() => Ok(false),
-        Err(error) => Err(locks_unsupported_error(error, path)),
-    }
-}
-
-/// Waits for the lock until `limit` after `started`. Returns whether it was taken.
-fn wait_until_locked(file: &File, path: &Path, limit: Option<Duration>, started: Instant) -> Result<bool, StoreError> {
-    let Some(limit) = limit else { return wait_without_limit(file, path).map(|()| true) };
+/// Waits for the lock until `limit` after `started`; `None` if another process has it still.
+fn wait_until_locked(
+    mut file: File,
+    path: &Path,
+    limit: Option<Duration>,
+    started: Instant,
+) -> Result<Option<LockedFile>, StoreError> {
+    let Some(limit) = limit else {
+        return LockedFile::lock(file).map(Some).map_err(|error| locks_unsupported_error(error, path));
+    };
     loop {
         let remaining = limit.saturating_sub(started.elapsed());
         if remaining.is_zero() {
-            return Ok(false);
+            return Ok(None);
         }
         thread::sleep(remaining.min(POLL_INTERVAL));
-        if try_lock(file, path)? {
-            return Ok(true);
-        }
+        file = match try_lock(file, path)? {
+            Ok(locked) => return Ok(Some(locked)),
+            Err(file) => file,
+        };
     }
 }
 
-fn wait_without_limit(file: &File, path: &Path) -> Result<(), StoreError> {
-    loop {
-        match fs2::FileExt::lock_exclusive(file) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            done => return done.map_err(|error| locks_unsupported_error(error, path)),
-        }
-    }
+fn try_lock(file: File, path: &Path) -> Result<Result<LockedFile, File>, StoreError> {
+    LockedFile::try_lock(file).map_err(|error| locks_unsupported_error(error, path))
 }
 
 /// Opens the file of the lock, or creates it for this user alone: a process that can open it can hold the lock for
@@ -185,7 +181,7 @@ fn locks_unsupported_error(source: io::Error, path: &Path) -> StoreError {
     StoreError::LocksUnsupported { path: path.to_owned(), source }
 }
 
-fn record_holder(file: &mut File) -> io::Result<()> {
+fn record_holder(mut file: &File) -> io::Result<()> {
     file.set_len(0)?;
     file.rewind()?;
     write!(file, "{}", std::process::id())
