@@ -16,7 +16,7 @@ impl CommandError {
         match self {
             Error::Layout(source) => {
                 let (kind, path) = source.kind_and_path();
-                FailureData::with_path((kind, Some(path)))
+                FailureData::new(kind).path(path)
             }
             Error::InvalidLocation { typed, .. } => FailureData::new(Kind::Reference).reference(typed),
             Error::Reference(_) | Error::InvalidCheckTarget { .. } => FailureData::new(Kind::Reference),

@@ -29,6 +29,14 @@ fn sorted(images: &[&Image]) -> Vec<String> {
     digests
 }
 
+/// Puts an index of two images, of which the first has an attestation, under `app:multi`. Returns the images.
+fn put_index_with_an_attestation(fixture: &Fixture) -> (Image, Image) {
+    let (amd64, arm64) = (image("amd64", "a"), image("arm64", "b"));
+    let index = Index::oci().image(&amd64).image(&arm64).attestation_of(&amd64).build();
+    fixture.registry.put_index("app", "multi", &index);
+    (amd64, arm64)
+}
+
 #[test]
 fn an_index_is_taken_apart_and_its_attestations_come_along() {
     let fixture = Fixture::new();

@@ -71,7 +71,7 @@ fn failure(error: &CommandError, certs_d: &Path) -> Value {
         }
         // The excerpt of the file is for people.
         CommandError::Spec(_) => causes.clear(),
-        _ => causes.extend(self::detail_lines(error).iter().flat_map(|cause| trimmed(cause.lines()))),
+        _ => causes.extend(detail_lines(error).iter().flat_map(|cause| trimmed(cause.lines()))),
     }
     if let CommandError::Partial { error: cause, done } = error {
         if let PartialResult::Tags { moved, remaining } = done {

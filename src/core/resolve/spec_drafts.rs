@@ -257,7 +257,7 @@ impl ListParts {
     /// Lets a draft take over the index that its spec names: the spec describes the images, and the index supplies
     /// what a spec cannot express.
     fn take_over_source_index(&self, draft: &mut Draft, source: &ResolvedSource) {
-        let Some(ResolvedSource { index: Some(index), source_index: Some(source_index), .. }) = Some(source) else {
+        let ResolvedSource { index: Some(index), source_index: Some(source_index), .. } = source else {
             return;
         };
         draft.source = Some(SourceIndex { nested: self.source_indexes.clone(), ..source_index.clone() });

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use testkit::image::fixtures::windows_image;
 use testkit::image::{Image, Index};
 
-use super::{Fixture, image, sorted, text};
+use super::{Fixture, image, put_index_with_an_attestation, sorted, text};
 
 impl Fixture {
     fn amend_for_stderr(&self, list: &str, source: &str) -> String {
@@ -62,12 +62,7 @@ fn each_windows_build_is_replaced_by_its_own_build() {
 #[test]
 fn a_platform_that_the_user_changed_does_not_lose_its_image() {
     let fixture = Fixture::new();
-    let (amd64, arm64) = (image("amd64", "a"), image("arm64", "b"));
-    fixture.registry.put_index(
-        "app",
-        "multi",
-        &Index::oci().image(&amd64).image(&arm64).attestation_of(&amd64).build(),
-    );
+    let (amd64, arm64) = put_index_with_an_attestation(&fixture);
     let _ = fixture.run(&["create", "@app:1", "@app:multi"]).success();
     let flags = ["annotate", "@app:1", &fixture.by_digest(&amd64), "--variant", "v3", "--annotation", "k=v"];
     let _ = fixture.run(&flags).success();

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use testkit::image::fixtures::{attestation_of, windows_image};
 use testkit::image::{Image, Index, OCI_MANIFEST};
 
-use super::{Fixture, image, sorted, text};
+use super::{Fixture, image, put_index_with_an_attestation, sorted, text};
 
 /// `levels` indexes, each but the innermost with nothing in it but the next.
 fn nested(levels: usize, inner: &Index) -> Index {
@@ -104,12 +104,7 @@ fn an_image_that_an_index_lists_for_several_platforms_keeps_them_all() {
 #[test]
 fn an_image_that_is_named_and_in_an_index_is_listed_once() {
     let fixture = Fixture::new();
-    let (amd64, arm64) = (image("amd64", "a"), image("arm64", "b"));
-    fixture.registry.put_index(
-        "app",
-        "multi",
-        &Index::oci().image(&amd64).image(&arm64).attestation_of(&amd64).build(),
-    );
+    let (amd64, _) = put_index_with_an_attestation(&fixture);
     fixture.registry.put_image("app", "amd", &amd64);
     for (list, sources) in [("@app:1", ["@app:multi", "@app:amd"]), ("@app:2", ["@app:amd", "@app:multi"])] {
         let _ = fixture.run(&["create", list, sources[0], sources[1]]).success();
